@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = ['CorpusError', 'Document', 'tidy_lines', 'join_line_marks', 'is_wrapped', 'unwrap', 'decode_text', 'LineCollector',
            'parse_xml', 'extract_xml', 'extract_html', 'register', 'extract_text', 'extractor_of', 'extract', 'kind_of',
-           'split_of', 'split_all', 'Entry', 'inside', 'list_folder', 'list_manifest', 'make_entries', 'Corpus',
-           'read_entry', 'SampleCorpus', 'open_corpus']
+           'split_of', 'split_all', 'Entry', 'inside', 'list_folder', 'manifest_record', 'manifest_rows',
+           'list_manifest', 'make_entries', 'Corpus', 'read_entry', 'SampleCorpus', 'ParquetCorpus', 'open_corpus']
 
-# %% ../nbs/00b_documents.ipynb #9659b0cc
+# %% ../nbs/00b_documents.ipynb #73a1f9fc
 import codecs, csv, functools, hashlib, html.entities, io, os, re
 import xml.parsers.expat as expat
 from collections import Counter
@@ -19,7 +19,7 @@ from pathlib import Path
 
 from fastcore.basics import patch
 
-from .core import HistlmError, fingerprint, progress, resolve_path
+from .core import HistlmError, file_sha256, fingerprint, progress, read_json, resolve_path
 from .sample import SAMPLE_VERSION, sample_documents
 
 # %% ../nbs/00b_documents.ipynb #3777f342
@@ -378,11 +378,13 @@ def inside(
         raise CorpusError(f'{path} is listed but there is no such file. Restore it, or take it off the list.')
     return real
 
-# %% ../nbs/00b_documents.ipynb #711896fa
+# %% ../nbs/00b_documents.ipynb #98e6ecbb
 def list_folder(
     root: Path,  # an existing folder, resolved
+    every: bool = False,  # list files of all endings; those that are not read have the kind ''
+    bad: list | None = None,  # takes (record, error) of links that lead outside; None: raise
 ) -> tuple[list, Counter]:  # (path, kind, record) in the order of names; what was not read, counted by ending
-    "The readable files below a folder."
+    "The readable files below a folder; raises CorpusError for a link that leads out of it."
     found, other = [], Counter()
     for folder, folders, files in os.walk(root):
         folders[:] = sorted(f for f in folders if not f.startswith('.'))
@@ -390,16 +392,21 @@ def list_folder(
         for file in sorted(f for f in files if not f.startswith('.')):
             path = Path(folder)/file
             kind = kind_of(file)
-            if kind is None: other[path.suffix.lower() or '(none)'] += 1
-            else:
-                parts = path.relative_to(root).parts
-                source = parts[0] if len(parts) > 1 else root.name
-                found.append((inside(root, path), kind,
-                              dict(id='/'.join(parts), source=source, title=path.stem)))
+            if kind is None and not every:
+                other[path.suffix.lower() or '(none)'] += 1
+                continue
+            parts = path.relative_to(root).parts
+            record = dict(id='/'.join(parts), source=parts[0] if len(parts) > 1 else root.name, title=path.stem)
+            try: found.append((inside(root, path), kind or '', record))
+            except CorpusError as e:
+                if bad is None: raise
+                bad.append((record, e))
     return sorted(found, key=lambda f: f[2]['id']), +other
 
-# %% ../nbs/00b_documents.ipynb #58909e5f
-def _manifest_record(row: dict) -> dict:
+# %% ../nbs/00b_documents.ipynb #effb5f33
+def manifest_record(
+    row: dict,  # column -> cell, with a `path`
+) -> dict:  # the fields of a Document, without text
     "The record of one manifest row; raises CorpusError for a year or a split that is none."
     names = ('id', 'source', 'title', 'author', 'licence', 'origin', 'split')
     record = {name: (row.get(name) or '').strip() for name in names}
@@ -413,28 +420,38 @@ def _manifest_record(row: dict) -> dict:
                           'empty to have the document’s hash decide.')
     return record | dict(year=int(year) if year else None)
 
-# %% ../nbs/00b_documents.ipynb #2809b642
+# %% ../nbs/00b_documents.ipynb #6aee241d
+def manifest_rows(
+    manifest: Path,  # a CSV file in UTF-8
+) -> Iterator[tuple[int, dict]]:  # number of the row's last line, and column -> cell
+    "The rows of a manifest; raises CorpusError with the line where it is not CSV or there is no column `path`."
+    rows = csv.DictReader(io.StringIO(decode_text(manifest.read_bytes(), manifest)), strict=True)
+    try:
+        if 'path' not in (rows.fieldnames or []):
+            raise CorpusError(f'there is no column path; the columns are {", ".join(rows.fieldnames or []) or "none"}')
+        for row in rows: yield rows.line_num, row
+    except (csv.Error, CorpusError) as e:
+        raise CorpusError(f'{manifest}, line {rows.line_num}: {e}') from None
+
+# %% ../nbs/00b_documents.ipynb #f0a0529c
 def list_manifest(
     root: Path,  # the corpus folder, resolved
     manifest: Path,  # a CSV file in UTF-8, paths relative to `root`
 ) -> list[tuple[Path, str, dict, dict]]:  # (path, kind, record, row) in the manifest's order
     "The documents that a manifest lists; raises CorpusError naming the line where it cannot be followed."
-    rows = csv.DictReader(io.StringIO(decode_text(manifest.read_bytes(), manifest)), strict=True)
     found, seen = [], {}
-    try:
-        for row in rows:
+    for line, row in manifest_rows(manifest):
+        try:
             path = (row.get('path') or '').strip()
-            if not path: raise CorpusError(f'there is no path; the columns are {", ".join(rows.fieldnames)}')
-            record, file = _manifest_record(row), inside(root, root/path)
+            if not path: raise CorpusError('its path is empty; name the file or remove the row')
+            record, file = manifest_record(row), inside(root, root/path)
             if record['id'] in seen:
-                raise CorpusError(f'id {record["id"]!r} was used in line {seen[record["id"]]}; ids must '
-                                  f'differ')
-            seen[record['id']] = rows.line_num
+                raise CorpusError(f'id {record["id"]!r} was used in line {seen[record["id"]]}; ids must differ')
+            seen[record['id']] = line
             kind = (row.get('format') or '').strip() or kind_of(path) or Path(path).suffix or '(none)'
             extractor_of(kind)
             found.append((file, kind, record, row))
-    except (csv.Error, CorpusError) as e:
-        raise CorpusError(f'{manifest}, line {rows.line_num}: {e}') from None
+        except CorpusError as e: raise CorpusError(f'{manifest}, line {line}: {e}') from None
     return found
 
 # %% ../nbs/00b_documents.ipynb #e7e3a016
@@ -596,6 +613,95 @@ def n_documents(self: SampleCorpus) -> int:
     "How many documents there are in both splits (generates them to see)."
     return self.describe()['documents']
 
+# %% ../nbs/00b_documents.ipynb #7615e0d2
+class ParquetCorpus:
+    "A corpus that chapter 13 has built, read one group of rows at a time; raises CorpusError where a file was changed."
+    def __init__(self,
+        root: str | os.PathLike,  # the folder with `corpus.json` and `documents/*.parquet`
+    ):
+        self.root = Path(root)
+        self.facts, self.name = read_json(self.root/'corpus.json'), re.sub(r'[^\w.-]+', '-', self.root.name) or 'corpus'
+        missing = {'fingerprint', 'files', 'documents', 'bytes'} - set(self.facts)
+        if missing: raise CorpusError(f'{self.root/"corpus.json"} lacks {sorted(missing)[0]!r}. Build the corpus again.')
+        self.files, self.fingerprint = self.facts['files'], self.facts['fingerprint']
+        if fingerprint(self.files) != self.fingerprint:
+            raise CorpusError(f'{self.root/"corpus.json"} was changed: its fingerprint is not that of its list of files. '
+                              'Restore it, or build the corpus again.')
+        for name, (size, sha256) in self.files.items(): _check_part(inside(self.root.resolve(), self.root/name), size, sha256)
+
+    @property
+    def n_documents(self) -> int:
+        "How many documents there are in both splits."
+        return self.facts['documents']
+
+    @property
+    def raw_bytes(self) -> int:
+        "Size of all texts in UTF-8 bytes."
+        return self.facts['bytes']
+
+def _check_part(path: Path, size: int, sha256: str) -> None:
+    "Refuse a Parquet file whose size or checksum is not the recorded one."
+    if path.stat().st_size == size and file_sha256(path) == sha256: return
+    raise CorpusError(f'{path} has changed since the corpus was built ({path.stat().st_size:,} bytes, {size:,} were written). '
+                      'Restore it, or build the corpus again.')
+
+# %% ../nbs/00b_documents.ipynb #3f2525f3
+@patch
+def documents(self: ParquetCorpus,
+    split: str | None = None,  # 'train', 'valid', or None for both
+    ids: set | None = None,  # only documents with these ids; None: all
+) -> Iterator[Document]:  # in the corpus's order
+    "Stream the documents of a split; a group of rows that holds none of them is not unpacked."
+    import pyarrow.parquet as pq
+    names = ['id', 'text', 'year', 'source', 'title', 'author', 'licence', 'origin', 'split']
+    for name in self.files:
+        with pq.ParquetFile(self.root/name) as file:
+            for g in range(file.num_row_groups):
+                keys = file.read_row_group(g, ['id', 'split'], use_threads=False).to_pydict()
+                wanted = [split in (None, s) and (ids is None or i in ids) for i, s in zip(keys['id'], keys['split'])]
+                if not any(wanted): continue
+                columns = file.read_row_group(g, names, use_threads=False)
+                for at, wants in enumerate(wanted):
+                    if wants: yield Document(**{k: v for k, v in columns.slice(at, 1).to_pylist()[0].items() if v is not None})
+
+# %% ../nbs/00b_documents.ipynb #01e30dfb
+@patch
+def subset(self: ParquetCorpus,
+    n_bytes: int,  # stop once the texts have this many bytes
+    split: str = 'train',  # which side to draw from
+    seed: int = 0,  # another seed draws other documents
+) -> Iterator[Document]:
+    "Stream a fixed random part of a split: whole documents, chosen by seed and id, in the corpus's order."
+    chosen = set()
+    for id, size in sorted(self.sizes(split), key=lambda d: fingerprint([seed, d[0]])):
+        if n_bytes <= 0: break
+        chosen.add(id)
+        n_bytes -= size
+    if chosen: yield from self.documents(split, chosen)
+
+@patch
+def sizes(self: ParquetCorpus,
+    split: str | None = None,  # 'train', 'valid', or None for both
+) -> list[tuple[str, int]]:  # (id, UTF-8 bytes of its text)
+    "How long the documents of a split are."
+    import pyarrow.compute as pc, pyarrow.parquet as pq
+    found = []
+    for name in self.files:
+        with pq.ParquetFile(self.root/name) as file:
+            for g in range(file.num_row_groups):
+                t = file.read_row_group(g, ['id', 'text', 'split'], use_threads=False)
+                lengths = pc.binary_length(pc.cast(t['text'], 'large_binary')).to_pylist()
+                found += [(i, n) for i, n, s in zip(t['id'].to_pylist(), lengths, t['split'].to_pylist()) if split in (None, s)]
+    return found
+
+# %% ../nbs/00b_documents.ipynb #bb7063cf
+@patch
+def describe(self: ParquetCorpus) -> dict:  # counts that can be written as JSON
+    "Documents and bytes of text by source and split, and the span of years, as recorded when the corpus was built."
+    f = self.facts
+    return dict(name=self.name, fingerprint=self.fingerprint, documents=f['documents'], bytes=f['bytes'], years=f.get('years'),
+                undated=f.get('undated', 0), by_source=f.get('by_source', {}), not_read={})
+
 # %% ../nbs/00b_documents.ipynb #240b5bbc
 def _sample_bytes(where: str) -> int:
     "The size in a name like 'sample:40MB'; raises CorpusError for any other spelling."
@@ -605,11 +711,11 @@ def _sample_bytes(where: str) -> int:
                                 f'sample:40MB or sample:1GB')
     return int(float(m[1]) * {'k': 1e3, 'M': 1e6, 'G': 1e9}[m[2]])
 
-# %% ../nbs/00b_documents.ipynb #24b6c125
+# %% ../nbs/00b_documents.ipynb #143dfc20
 def open_corpus(
-    where: str | os.PathLike,  # 'sample', 'sample:40MB', a folder with manifest.csv, or a folder of files
+    where: str | os.PathLike,  # 'sample', 'sample:40MB', a built corpus, a folder with manifest.csv, or a folder of files
     valid_fraction: float = 0.05,  # share of documents for validation, where no split is given
-) -> Corpus | SampleCorpus:
+) -> Corpus | SampleCorpus | ParquetCorpus:
     "Open a corpus; raises CorpusError for a missing or empty folder or a manifest that cannot be followed."
     if isinstance(where, str) and re.match(r'sample(:|$)', where):
         return SampleCorpus(_sample_bytes(where), valid_fraction=valid_fraction)
@@ -618,6 +724,9 @@ def open_corpus(
         what = 'is a file, not a folder' if root.exists() else 'does not exist'
         raise CorpusError(f'the corpus {root} {what}. Give a folder of .txt, .xml, .html or .xhtml files, or '
                           f'sample.')
+    if (root/'corpus.json').is_file(): return ParquetCorpus(root)
+    if (root/'ledger.parquet').exists():
+        raise CorpusError(f'{root} holds a built corpus without its corpus.json. Restore the file, or build the corpus again.')
     manifest, other = root/'manifest.csv', Counter()
     if manifest.exists(): listed = list_manifest(root, manifest)
     else: listed, other = list_folder(root)
