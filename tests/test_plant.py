@@ -15,8 +15,7 @@ def perfect(f): return [d.text for d in f.documents]
 
 
 def test_same_bytes_in_another_process():
-    code = f"from histlm.core import fingerprint
-from histlm.plant import *; print(*(fingerprint(plant_file(k, 5, {SMALL}).raw) for k in KINDS))"
+    code = f"from histlm.plant import *; print(*(fingerprint(plant_file(k, 5, {SMALL}).raw) for k in KINDS))"
     got = run([PYTHON, '-c', code.replace('import *', 'import KINDS, fingerprint, plant_file')], PYTHONHASHSEED=7)
     assert got.returncode == 0, got.stdout
     assert got.stdout.split()[-len(KINDS):] == [fingerprint(plant_file(k, 5, SMALL).raw) for k in KINDS]
