@@ -84,21 +84,25 @@ def period_lexicon() -> Lexicon:
     except (OSError, EOFError, ValueError) as e:
         raise NormaliseError(f'{file} cannot be read ({e}). Install histlm again.') from None
 
-# %% ../nbs/10_normalise.ipynb #fde6d1eb
+# %% ../nbs/10_normalise.ipynb #c1907df4
 class Evidence:
     "What is known about words while one text is normalised: a lexicon first, then the text's own words."
     def __init__(self,
         text: str,  # the text that is being normalised
         lexicon: Lexicon | None = None,  # None: the packaged one
     ):
-        self.text, self.lexicon, self._own = text, lexicon or period_lexicon(), None
+        self.text, self.lexicon, self._folded = text, lexicon or period_lexicon(), None
 
     def own(self,
         word: str,  # in any case
     ) -> int:
-        "How often the text itself has the word."
-        if self._own is None: self._own = Lexicon(count_words(self.text))
-        return self._own.count(word)
+        "How often the text itself has the word, whole; 5 stands for 5 or more."
+        if self._folded is None: self._folded = fold_word(self.text)
+        word, text, n, at = fold_word(word), self._folded, 0, -1
+        while n < 5 and (at := text.find(word, at + 1)) >= 0:
+            before, after = text[at - 1:at] if at else '', text[at + len(word):at + len(word) + 1]
+            n += not (before.isalpha() or after.isalpha() or before in _INSIDE or after in _INSIDE)
+        return n
 
     def best(self,
         forms: list[str],  # spellings to choose from; the first wins a tie
@@ -107,6 +111,8 @@ class Evidence:
         for count in (self.lexicon.count, self.own):
             seen = [count(form) for form in forms]
             if any(seen): return forms[seen.index(max(seen))]
+
+_INSIDE = frozenset('-' + LETTER_MARKS + LINE_MARKS)
 
 # %% ../nbs/10_normalise.ipynb #3a20b8b0
 class Change(NamedTuple):
@@ -164,38 +170,41 @@ def undo(
         text = apply_edits(text, back)[0]
     return text
 
-# %% ../nbs/10_normalise.ipynb #fa11e23e
+# %% ../nbs/10_normalise.ipynb #b60a1d73
 @dataclass(frozen=True)
 class Rule:
     "One reason to change a text."
     name: str  # its key in RULES
     reason: str  # why, in a sentence
     find: Callable  # (text, evidence, options) → iterator of (start, end, new)
+    needs: frozenset  # without one of these characters there is nothing to find; empty: always look
     changed: tuple  # examples: (before, after)
     kept: tuple  # examples of what looks similar and stays
     default: bool = True  # on unless switched off
 
 RULES: dict[str, Rule] = {}  # in the order of application
 
-# %% ../nbs/10_normalise.ipynb #3e2b6280
+# %% ../nbs/10_normalise.ipynb #97062a1b
 def rule(
     name: str,  # new key in RULES
     reason: str,  # why, in a sentence
+    needs: str,  # characters without which there is nothing to find; '': always look
     changed: tuple,  # pairs (before, after)
     kept: tuple,  # texts that stay as they are
     default: bool = True,  # on unless switched off
 ) -> Callable:  # a decorator for the function that finds the edits
     "Register a function as a rule."
     def register(find):
-        RULES[name] = Rule(name, reason, find, changed, kept, default)
+        RULES[name] = Rule(name, reason, find, frozenset(needs), changed, kept, default)
         return find
     return register
 
-# %% ../nbs/10_normalise.ipynb #6733be55
+# %% ../nbs/10_normalise.ipynb #e2c48ab3
 @dataclass(frozen=True)
 class NormaliseOptions:
     "Which rules run, and how those with a choice choose."
     rules: frozenset | None = None  # names of the rules that are on; None: those that are on by default
+    gap: str = '—'  # what stands for a missing word; '': nothing
     quotes: str = 'keep'  # 'keep', or 'straight': typewriter quotation marks for curly ones
     dashes: str = 'keep'  # 'keep', 'em': one — for every dash; 'ascii': --
     uv: bool = False  # vpon → upon, haue → have, vvas → was, where the lexicon agrees
@@ -207,7 +216,7 @@ class NormaliseOptions:
         unknown = set(self.rules or ()) - RULES.keys()
         if unknown: raise NormaliseError(f'no rule is called {sorted(unknown)[0]!r}; there are {", ".join(RULES)}')
 
-# %% ../nbs/10_normalise.ipynb #f97622d9
+# %% ../nbs/10_normalise.ipynb #0cff0658
 @patch
 def active(self: NormaliseOptions) -> list[str]:  # names in the order of application
     "The rules that run under these options."
@@ -222,14 +231,15 @@ def without(self: NormaliseOptions,
     "The same options with some rules off."
     unknown = set(names) - RULES.keys()
     if unknown: raise NormaliseError(f'no rule is called {sorted(unknown)[0]!r}; there are {", ".join(RULES)}')
-    return NormaliseOptions(frozenset(self.active()) - set(names), self.quotes if 'quotes' not in names else 'keep',
+    return NormaliseOptions(frozenset(self.active()) - set(names), self.gap, self.quotes if 'quotes' not in names else 'keep',
                             self.dashes if 'dashes' not in names else 'keep', self.uv and 'uv' not in names,
                             self.ocr and 'ocr' not in names)
 
-# %% ../nbs/10_normalise.ipynb #c20cda98
+# %% ../nbs/10_normalise.ipynb #3061af6d
 _SUSPECT = re.compile('[Â-ô‚√в\x80-\x9f](?:(?<=[Â-ô])[\x80-\xbf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]|(?<=[ÂÃ])(?= )|(?<=‚)Ä|'
                       '(?<=√)[^\x00-\x7f]|(?<=в)Ђ|(?<=[\x80-\x9f]))')  # one class in front: that is what makes it fast
-_LOST_BYTE = re.compile('â€[\ufffd\x9d]?(?=[\\s.,;:!?)\'"-]|$)')  # ” whose last byte has no sign in Windows-1252
+_LEADS = ''.join(map(chr, [*range(0x80, 0xa0), *range(0xc2, 0xf5)])) + '‚√в'
+_LOST_BYTE = re.compile('â€[\ufffd\x9d]?(?=[ \\n.,;:!?)\'"-]|$)')  # ” whose last byte has no sign in Windows-1252
 
 @lru_cache(1)
 def _ftfy():
@@ -239,8 +249,9 @@ def _ftfy():
                              fix_line_breaks=False, remove_control_chars=False, normalization=None)
     return lambda text: fix_encoding(text, config)
 
-# %% ../nbs/10_normalise.ipynb #453ea681
+# %% ../nbs/10_normalise.ipynb #1f7fb296
 @rule('mojibake', 'UTF-8 that was read as another encoding; only words with suspicious pairs are shown to ftfy',
+      _LEADS,
       changed=(('donâ€™t', 'don’t'), ('the Ã†neid, price Â£5', 'the Æneid, price £5'), ('O Lord,â€', 'O Lord,”')),
       kept=('“CAFÉ’S”', 'Château, DÉJÀ—vu', 'Rhŷs «É»', 'naïve: £5 §3 ½'))
 def _mojibake(text, evidence, options):
@@ -249,19 +260,23 @@ def _mojibake(text, evidence, options):
     for m in _SUSPECT.finditer(text):
         if m.start() < done: continue
         start = max(text.rfind(' ', done, m.start()), text.rfind('\n', done, m.start()), done - 1) + 1
-        end = _SPACE.search(text, m.end()).start()
-        if text[end - 1] in 'ÂÃ': end = _SPACE.search(text, min(end + 1, len(text))).start()
-        word, done = text[start:end], end
-        yield start, end, _ftfy()(_LOST_BYTE.sub('”', word))
+        done = end = _SPACE.search(text, m.end()).start()
+        word = text[start:end]
+        if word[-1] in 'ÂÃ' and end < len(text): word += '\xa0'  # its second byte looks like the space that follows
+        if not _DOUBLE.search(word): word = _LOST_BYTE.sub('”', word)
+        yield start, end, _ftfy()(word).rstrip('\xa0')
 
 _SPACE = re.compile(r'[ \n]|\Z')
+_DOUBLE = re.compile('Ã[ƒ‚]|Â[\x80-\xbf]|Ã¢')
 
-# %% ../nbs/10_normalise.ipynb #4868ffeb
+# %% ../nbs/10_normalise.ipynb #d51b0780
 _INVISIBLE = re.compile('\xad[ \n]?|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f'
                         '\ufe00-\ufe0f\ufeff\ufff9-\ufffb]')
+_SHAPELESS = ''.join(filter(_INVISIBLE.fullmatch, map(chr, range(0x10000))))
 _SEPARATORS = {'\x0b': '\n', '\x0c': ' ', '\u2028': '\n', '\u2029': '\n\n'}
 
 @rule('invisible', 'control characters, soft hyphens and zero-width characters were never printed',
+      _SHAPELESS,
       changed=(('par\xad ticular', 'particular'), ('\ufeffThe End', 'The End'), ('mur\u200bder', 'murder')),
       kept=('par-ticular', 'a\tb'))
 def _invisible(text, evidence, options):
@@ -272,10 +287,10 @@ def _invisible(text, evidence, options):
             new = m[0][1]  # a soft hyphen that joins nothing: its space stays
         yield m.start(), m.end(), new
 
-# %% ../nbs/10_normalise.ipynb #e839f8a8
+# %% ../nbs/10_normalise.ipynb #4518973c
 _COMPOSABLE = re.compile('.?[^\x00-\u02ff]+', re.S)  # nothing below U+0300 ever changes, except by what follows it
 
-@rule('nfc', 'one spelling for one character: Unicode NFC',
+@rule('nfc', 'one spelling for one character: Unicode NFC', '',
       changed=(('Cafe\u0301', 'Caf\u00e9'), ('\u212b', '\u00c5')), kept=('Caf\u00e9', 'q\u0304', 'x\u00b2'))
 def _nfc(text, evidence, options):
     "Edits where the text is not in NFC."
@@ -293,15 +308,15 @@ def _replace(table: dict) -> Callable:
     pattern = re.compile('[' + re.escape(''.join(table)) + ']')
     return lambda text, evidence, options: ((m.start(), m.end(), table[m[0]]) for m in pattern.finditer(text))
 
-# %% ../nbs/10_normalise.ipynb #1326b012
-rule('long_s', 'the long s is a shape of s', (('ſuch Diſtreſs', 'such Distress'),), ('such Distress', 'fish'))(_replace(_LONG_S))
-rule('ligatures', 'ﬀ ﬁ ﬂ ﬃ ﬄ ﬅ ﬆ are shapes; æ and œ are spelling',
+# %% ../nbs/10_normalise.ipynb #f94b668a
+rule('long_s', 'the long s is a shape of s', 'ſẛ', (('ſuch Diſtreſs', 'such Distress'),), ('such Distress', 'fish'))(_replace(_LONG_S))
+rule('ligatures', 'ﬀ ﬁ ﬂ ﬃ ﬄ ﬅ ﬆ are shapes; æ and œ are spelling', ''.join(_LIGATURES),
      (('eﬀects, oﬃcer, ﬁne, ﬂy, baﬄe, moﬆ', 'effects, officer, fine, fly, baffle, most'),),
      ('Cæsar, œconomy, Æneid',))(_replace(_LIGATURES))
-rule('sorts', 'other sorts of the printer: the tailed V, the round r, full-width forms',
+rule('sorts', 'other sorts of the printer: the tailed V, the round r, full-width forms', ''.join(_SORTS),
      (('WEYMOƲTH', 'WEYMOUTH'), ('￡５', '£5')), ('þe burn', 'VVEYMOUTH'))(_replace(_SORTS))
 
-# %% ../nbs/10_normalise.ipynb #14386edf
+# %% ../nbs/10_normalise.ipynb #64c7c596
 _RAISED = dict(zip('ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ', 'abcdefghijklmnoprstuvwxyz'))
 _RAISED |= dict(zip(map(chr, range(0x363, 0x370)), 'aeioucdhmrtvx'))
 _RAISED_WORDS = {('y', 'e'): 'the', ('y', 't'): 'that', ('y', 'm'): 'them', ('y', 'n'): 'then', ('y', 's'): 'this',
@@ -310,6 +325,7 @@ _RAISED_WORDS = {('y', 'e'): 'the', ('y', 't'): 'that', ('y', 'm'): 'them', ('y'
 _RAISED_RUN = re.compile(f'[{"".join(_RAISED)}]+')
 
 @rule('superscripts', 'raised letters mark shortened words: the common ones are written out, others come down to the line',
+      ''.join(_RAISED),
       changed=(('yᵉ Kingᵉ', 'the Kinge'), ('Wᶜʰ', 'Which'), ('y\u0364 Lord', 'the Lord'), ('4ᵗʰ of Maᵗⁱᵉ', '4th of Matie')),
       kept=('x² + 10⁴', 'ye Lords', 'wth'))
 def _superscripts(text, evidence, options):
@@ -328,14 +344,15 @@ def _word_span(text: str, start: int, end: int, also: str = '') -> tuple[int, in
     while end < len(text) and (text[end].isalpha() or text[end] in also): end += 1
     return start, end
 
-# %% ../nbs/10_normalise.ipynb #b8eac7bc
+# %% ../nbs/10_normalise.ipynb #08fc0396
 _BREVIGRAPHS = {'ꝑ': ('per', 'par'), 'Ꝑ': ('Per', 'Par'), 'ꝓ': ('pro',), 'Ꝓ': ('Pro',), 'ꝙ': ('quod',), 'ꝗ': ('que',), 'ꝰ': ('us',),
                 'ꝭ': ('es', 'is'), '⁊': ('&',), 'ꝯ': ('con', 'com'), 'ꝝ': ('rum',), 'ꝫ': ('z', 'us')}
 _BREVIGRAPH = re.compile(f'[{"".join(_BREVIGRAPHS)}]|\\{{([a-z]{{1,4}})\\}}')
 
 @rule('brevigraphs', 'one sort for several letters is written out, by the lexicon where it stands for several things',
+      ''.join(_BREVIGRAPHS) + '{',
       changed=(('ꝑish', 'parish'), ('ꝑson', 'person'), ('ꝓclamation', 'proclamation'), ('⁊c.', '&c.'), ('omni{que}', 'omnique')),
-      kept=('{pro} and {con}', 'q. e. d.'))
+      kept=('{left}', 'q. e. d.'))
 def _brevigraphs(text, evidence, options):
     "Edits for brevigraphs and for expansions in braces."
     for m in _BREVIGRAPH.finditer(text):
@@ -344,60 +361,79 @@ def _brevigraphs(text, evidence, options):
             forms = [text[left:m.start()] + f + text[m.end():right] for f in _BREVIGRAPHS[m[0]]]
             best = (evidence.best(forms) if len(forms) > 1 else None) or forms[0]
             yield m.start(), m.end(), _BREVIGRAPHS[m[0]][forms.index(best)]
-        elif right - left > m.end() - m.start(): yield m.start(), m.end(), m[1]
+        elif right - left > m.end() - m.start() or m[1] == 'que': yield m.start(), m.end(), m[1]
 
-# %% ../nbs/10_normalise.ipynb #5008c6aa
+# %% ../nbs/10_normalise.ipynb #b4912605
 _STROKES = {**dict(zip('āēīōūȳ', 'aeiouy')), **dict(zip('ĀĒĪŌŪȲ', 'AEIOUY')), **dict(zip('ãẽĩõũ', 'aeiou'))}
 _STROKE = re.compile(f'[{"".join(_STROKES)}]|[a-zA-Z][\u0303-\u0305]')
 _BREVE = re.compile('[ăĕĭŏŭĂĔĬŎŬ\u0306]')
-_STROKED_CONSONANTS = {'m': ('mm',), 'n': ('nn',), 'p': ('pre', 'per'), 'q': ('que',), 'c': ('ci',)}
+_STROKED_CONSONANTS = {'m': ('mm', 'm'), 'n': ('nn', 'n'), 'p': ('pre', 'per'), 'q': ('que',), 'c': ('ci', 'c')}
 
 def _written_out(stroke: str, after: str) -> tuple[str, ...]:
     "What a letter with a stroke may stand for, likeliest first, given the letter after it."
     plain = _STROKES.get(stroke, stroke[0])
     if plain.lower() in 'aeiouy': forms = ('m', 'n') if after.lower() in 'mbp' and after else ('n', 'm')
-    else: return tuple(plain + f[1:] for f in _STROKED_CONSONANTS.get(plain.lower(), ('',)))
+    else: return tuple(plain + f[1:] for f in _STROKED_CONSONANTS.get(plain.lower(), (plain,)))
     return tuple(plain + (f.upper() if after.isupper() else f) for f in forms)
 
-# %% ../nbs/10_normalise.ipynb #f32bc61b
+# %% ../nbs/10_normalise.ipynb #86a17edf
 @rule('macrons', 'a stroke over a vowel stands for n or m where the lexicon knows the word, unless the text marks short vowels too',
+      ''.join(_STROKES) + '\u0303\u0304\u0305',
       changed=(('the cōmon people', 'the common people'), ('frō hī', 'from him'), ('Pen\u0304y', 'Penny')),
-      kept=('Sōme ĭn thĕ fīelds', 'Māori, Tōkyō', 'São Paulo, mañana', 'Gesù, Rhŷs'))
+      kept=('Sōme ĭn thĕ fīelds', 'Bē patient', 'Māori, Tōkyō', 'São Paulo, mañana', 'Gesù, Rhŷs'))
 def _macrons(text, evidence, options):
     "Edits for words with strokes."
     if not _STROKE.search(text) or _BREVE.search(text): return
     found, marks = {}, ''.join(map(chr, range(0x303, 0x306)))
     for m in _STROKE.finditer(text): found.setdefault(_word_span(text, *m.span(), also=marks), []).append(m)
     known = {span: _expand_word(text, span, strokes, evidence) for span, strokes in found.items()}
-    abbreviates = any(known.values())
+    n_known = sum(map(bool, known.values()))
+    trust = 0 if not n_known else 2 if n_known >= 10 and 3 * n_known >= 2 * len(known) else 1
     for (start, end), strokes in found.items():
         word = known[start, end]
-        if not word and abbreviates and text[start:end].islower() and not re.search('[ãẽĩõũ]', text[start:end]):
-            word = _expand_word(text, (start, end), strokes, None)
+        if not word and trust and (trust > 1 or text[start:end].islower()):
+            word = _expand_word(text, (start, end), strokes, None, final=trust > 1)
         if word: yield start, end, word
 
-# %% ../nbs/10_normalise.ipynb #17129508
-def _expand_word(text: str, span: tuple, strokes: list, evidence: Evidence | None) -> str | None:
-    "The word with its strokes written out, as known to the evidence; without evidence, the likeliest form."
+# %% ../nbs/10_normalise.ipynb #a63e999b
+def _expand_word(text: str, span: tuple, strokes: list, evidence: Evidence | None, final: bool = False) -> str | None:
+    "The word with its strokes written out, as known to the evidence; without evidence, n or m inside the word."
     if len(strokes) > 4: return None
     parts, at = [], span[0]
     for m in strokes:
         after = text[m.end():m.end() + 1] if m.end() < span[1] else ''
         if m[0] in 'ãõ' and after in ('o', 'e'): return None  # São, Camões
         parts += [(text[at:m.start()],), _written_out(m[0], after)]
+        if not evidence and (m[0] not in _STROKES or not final and (m[0] in 'ãẽĩõũ' or not after)): return None
         at = m.end()
     forms = [''.join(p) + text[at:span[1]] for p in itertools.product(*parts)]
-    return evidence.best(forms) if evidence else forms[0]
+    if not evidence: return forms[0]
+    best, plain = evidence.best(forms), ''.join(_STROKES.get(c, c) for c in text[span[0]:span[1]] if c not in '\u0303\u0304\u0305')
+    known = evidence.lexicon.count
+    return best if best and len(best) > 1 and known(best) * 100 >= known(plain) else None
 
-# %% ../nbs/10_normalise.ipynb #e7b4e5c5
+# %% ../nbs/10_normalise.ipynb #533260ed
 _LINE_MARK = re.compile(r'[∣¦|](?:(?<=[∣¦])[∣¦]*(\s*)|(?<=[a-z]\|)(?=[a-z]))')
 
 def _joint(left: str, right: str, evidence: Evidence) -> str:
     "What belongs between the halves of a broken word: '' or '-'."
     if not left or not right: return ''
     if left[-1].islower() and right[0].isupper(): return '-'
-    best = evidence.best([left + right, f'{left}-{right}'])
-    return '-' if best and best != left + right else ''
+    forms, known = [left + right, f'{left}-{right}'], evidence.lexicon.count
+    joined, hyphened = map(known, forms)
+    if not joined and not hyphened: return '-' if evidence.best(forms) == forms[1] or _is_compound(left, right, evidence) else ''
+    if hyphened * 20 > joined:  # printers differed: the text's own habit decides, if it shows
+        own = [evidence.own(form) for form in forms]
+        if own[0] != own[1]: joined, hyphened = own
+    return '-' if hyphened > joined else ''
+
+_BOUND = frozenset('''under over inter counter super after fore with some more less like shire land lands times ward wards self
+    selves ship ships able full hood sides fold most body thing things where ever soever men mans woman mere ties'''.split())
+
+def _is_compound(left: str, right: str, evidence: Evidence) -> bool:
+    "Whether an unknown word looks like two: halves of four letters or more that are words, none of them a prefix or suffix."
+    halves = fold_word(left), fold_word(right)
+    return not any(h in _BOUND or len(h) < 4 or evidence.lexicon.count(h) < 20 for h in halves) and not evidence.own(left + right)
 
 def _halves(text: str, start: int, end: int) -> tuple[str, str]:
     "The letters on both sides of a span, marks left out."
@@ -405,8 +441,9 @@ def _halves(text: str, start: int, end: int) -> tuple[str, str]:
     clean = lambda s: re.sub(f'[{LINE_MARKS}]', '', s)
     return clean(text[left:start]).lstrip("'’"), clean(text[end:right]).rstrip("'’")
 
-# %% ../nbs/10_normalise.ipynb #edfa1ec4
+# %% ../nbs/10_normalise.ipynb #50e44b70
 @rule('line_marks', 'the keyers wrote ∣ or ¦ where the printer broke a word: joined, with a hyphen where the lexicon has one',
+      LINE_MARKS + '|',
       changed=(('the pro∣vinces', 'the provinces'), ('to∣day, Meini∣Gwŷr', 'to-day, Meini-Gwŷr'), ('un∣der∣stood', 'understood'),
                ('inform∣ that', 'inform that'), ('the Mor∣\nning', 'the Morning'), ('O¦ford', 'Oxford')),
       kept=('a | b | c', 'to-day', '‖ Ibid.'))
@@ -440,14 +477,15 @@ def _lost_letter(left: str, right: str, evidence: Evidence) -> str:
     if evidence.best([left + right]): return ''
     return fill_word(f'{left}?{right}', evidence.lexicon) or ''
 
-# %% ../nbs/10_normalise.ipynb #07d268a5
+# %% ../nbs/10_normalise.ipynb #acae46c6
 _LINE_HYPHEN = re.compile(r'[-‐‑¬=](?<=[^\W\d_].)(?:\n(?=[^\W\d_])(\S+)[ \n]?|(?<=[-¬]) (?=[^\W\d_])|(?<=¬)(?=[^\W\d_]))')
 _SUSPENDED = frozenset('and or to nor & und et'.split())
 
 @rule('line_hyphens', 'a hyphen at a line’s end is joined by the lexicon; before a space only where the lexicon knows the word',
+      '-‐‑¬=',
       changed=(('with con-\ncern for', 'with concern\nfor'), ('them- selves', 'themselves'), ('to-\nmorrow,\nor', 'to-morrow,\nor'),
                ('Church- wardens', 'Church-wardens'), ('con¬\ncern', 'concern')),
-      kept=('second- or third-rate', 'no one there- I did not', 'against the- Adjudication', 'he said--\nand', 'and then-\nThe End', '5-\n6'))
+      kept=('second- or third-rate', 'no one there- I did not', 'P- L- and E- P- were tried', 'against the- Adjudication', 'he said--\nand', 'and then-\nThe End', '5-\n6'))
 def _line_hyphens(text, evidence, options):
     "Edits for hyphens before a line end or a space."
     for m in _LINE_HYPHEN.finditer(text):
@@ -455,11 +493,11 @@ def _line_hyphens(text, evidence, options):
         if m[1]:
             if right[0].isupper() and left[-1].islower() and evidence.best([f'{left}-{right}']) is None: continue  # a dash
             yield m.start(), m.end(), _line_end_joint(left, right, evidence) + m[1] + ('\n' if m[0][-1].isspace() else '')
-        elif right.lower() not in _SUSPENDED:
-            forms = [left + right, f'{left}-{right}']
-            best = evidence.best(forms)
-            if best and (best == forms[1] or evidence.lexicon.count(best) * 20 > evidence.lexicon.count(right)):
-                yield m.start(), m.end(), best[len(left):len(best) - len(right)]
+        elif right.lower() not in _SUSPENDED and len(left) > 1:
+            known = evidence.lexicon.count
+            joined, hyphened = known(left + right), known(f'{left}-{right}')
+            if joined + hyphened and (hyphened > joined or joined * 20 > known(right)):
+                yield m.start(), m.end(), '-' if hyphened > joined else ''
 
 # %% ../nbs/10_normalise.ipynb #6cd165ae
 def _line_end_joint(left: str, right: str, evidence: Evidence) -> str:
@@ -468,17 +506,19 @@ def _line_end_joint(left: str, right: str, evidence: Evidence) -> str:
     known = evidence.lexicon.count
     return '-' if not known(left + right) and known(left) and known(right) and not evidence.own(left + right) else ''
 
-# %% ../nbs/10_normalise.ipynb #08a7e641
+# %% ../nbs/10_normalise.ipynb #258009ba
 _BRACKETED = (r'[〈⟨][^〉⟩\n]{0,40}[〉⟩]|</?gap\b[^>]{0,200}>|\[\s?(?:\.{2,}|…+|-{2,}|—+|[.…]{0,3}[' + LETTER_MARKS + r']+|'
               r'/?del|illegible|damaged|gap|blank)\s?\]')
 _UNIT = f'(?:{_BRACKETED}|[{LETTER_MARKS}]+)'
 _GAP = re.compile(f'(?=[〈〉⟨⟩<\\[{LETTER_MARKS}])(?:{_UNIT}(?: ?{_UNIT})*' r'|\[x\]|[〈〉⟨⟩])')
+_MISSING = re.compile(r'[•●◊\ufffd〈⟨<…]|\[[^-—/d]')
 _CLOSING, _OPENING = frozenset('.,;:!?)]}’”'), frozenset('([{‘“')
 
-@rule('gaps', 'what is missing leaves no sign: a letter is filled in where one only makes a word, other marks go',
+@rule('gaps', 'a missing word leaves a dash, a missing letter is put in where only one makes a word, all other gap marks go',
+      LETTER_MARKS + '〈〉⟨⟩<[',
       changed=(('the hou•e', 'the house'), ('Person▪ My Lord', 'Person My Lord'), ('rise▪On', 'rise On'),
-               ('in Se [...] great poverty', 'in Se great poverty'), ('he valewes 〈…〉, and', 'he valewes, and'),
-               ('the [---] [...] Session', 'the Session'), ('17▪5', '17—5'), ('the Mark of [x] of', 'the Mark of X of')),
+               ('in Se [...] great poverty', 'in Se — great poverty'), ('he valewes 〈…〉, and', 'he valewes —, and'),
+               ('the [---] Session', 'the Session'), ('17▪5', '17—5'), ('the Mark of [x] of', 'the Mark of X of')),
       kept=('[Aside.] Well...', 'he [the King] said', '3 < 4 > 2', '* * *'))
 def _gaps(text, evidence, options):
     "Edits for every kind of gap mark."
@@ -489,7 +529,7 @@ def _gaps(text, evidence, options):
         if m[0] == '[x]': new = ' ' * before.isalnum() + 'X' + ' ' * after.isalnum()
         elif before.isalnum() and after.isalnum() or m[0].strip(LETTER_MARKS) == '' and (before + after).strip():
             new = _inner_gap(text, start, end, evidence)
-        else: start, end, new = _outer_gap(text, start, end)
+        else: start, end, new = _outer_gap(text, start, end, options.gap)
         yield max(start, done), end, new
         done = end
 
@@ -511,9 +551,10 @@ def _inner_gap(text: str, start: int, end: int, evidence: Evidence) -> str:
         return letters.upper() if (before + after).isupper() and len(word) > 2 else letters
     return ' ' if '▪' in run and both and (after.isupper() and before.islower() or all(map(known, halves))) else ''
 
-# %% ../nbs/10_normalise.ipynb #83b7befc
-def _outer_gap(text: str, start: int, end: int) -> tuple[int, int, str]:
+# %% ../nbs/10_normalise.ipynb #d65c3d22
+def _outer_gap(text: str, start: int, end: int, dash: str) -> tuple[int, int, str]:
     "The edit for a gap that stands by itself, or at an edge of a word."
+    if not _MISSING.search(text, start, end): dash = ''  # struck out, or only punctuation
     while start and text[start - 1] == ' ': start -= 1
     while end < len(text) and text[end] == ' ': end += 1
     before, after = text[start - 1:start] if start else '', text[end:end + 1]
@@ -521,8 +562,10 @@ def _outer_gap(text: str, start: int, end: int) -> tuple[int, int, str]:
         up = len(text[:start]) - len(text[:start].rstrip('\n'))
         down = len(text[end:]) - len(text[end:].lstrip('\n'))
         return (start - up, end, '') if before and up <= down or not after else (start, end + down, '')
-    if before in ('', '\n') or after in ('', '\n') or after in _CLOSING or before in _OPENING: return start, end, ''
-    return start, end, ' '
+    no_space_before = before in ('', '\n') or before in _OPENING
+    no_space_after = after in ('', '\n') or after in _CLOSING
+    if not dash: return start, end, '' if no_space_before or no_space_after else ' '
+    return start, end, ' ' * (not no_space_before) + dash + ' ' * (not no_space_after)
 
 # %% ../nbs/10_normalise.ipynb #5c8d26a5
 _BLANK = ' \t\r\x0b\x0c\x1c-\x1f\x85\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000'
@@ -535,8 +578,9 @@ def _is_spaced(text: str) -> bool:
     "Whether white space is as the convention has it."
     return not text or not (text[0].isspace() or text[-1].isspace() or any(d in text for d in _DOUBLED) or _ODD_BLANK.search(text))
 
-# %% ../nbs/10_normalise.ipynb #6cd16302
+# %% ../nbs/10_normalise.ipynb #997462e5
 @rule('spaces', 'one space between words, one newline between lines, one blank line between blocks, none at the edges',
+      '',
       changed=(('a  b\tc\u00a0d', 'a b c d'), ('a \r\n b', 'a\nb'), ('a\n \n\n\nb', 'a\n\nb'), (' a\n', 'a'),
                ('“\u200a‘Tis', '“‘Tis'), ('3\u202f000', '3 000')),
       kept=('To be,\nor not\n\nto be', 'a b'))
@@ -549,14 +593,14 @@ def _spaces(text, evidence, options):
         if new == ' ' and m[0] in _THIN and not (text[m.start() - 1].isalnum() and text[m.end()].isalnum()): new = ''
         yield m.start(), m.end(), new
 
-# %% ../nbs/10_normalise.ipynb #96629365
+# %% ../nbs/10_normalise.ipynb #2d4cf63f
 _QUOTES = dict(zip('‘’‚‛“”„‟′″', '\'\'\'\'""""\'"'))
 _DASHES = {'em': (re.compile(r'(?<!-)-{2,3}(?!-)|[–―]'), '—'), 'ascii': (re.compile('[—–―]'), '--')}
 
-rule('quotes', 'typewriter quotation marks instead of curly ones', (('“’Tis so”', '"\'Tis so"'),), ('"Tis"',),
+rule('quotes', 'typewriter quotation marks instead of curly ones', ''.join(_QUOTES), (('“’Tis so”', '"\'Tis so"'),), ('"Tis"',),
      default=False)(_replace(_QUOTES))
 
-@rule('dashes', 'one kind of dash', (('Oh--well – no', 'Oh—well — no'),), ('well-known', 'a - b', '----------'), default=False)
+@rule('dashes', 'one kind of dash', '-—–―', (('Oh--well – no', 'Oh—well — no'),), ('well-known', 'a - b', '----------'), default=False)
 def _dashes(text, evidence, options):
     "Edits for dashes, by `options.dashes`."
     pattern, new = _DASHES['em' if options.dashes == 'keep' else options.dashes]
@@ -598,8 +642,9 @@ def _uv_forms(word: str) -> list[str]:
             forms.add(''.join(letters))
     return sorted(forms - {word})
 
-# %% ../nbs/10_normalise.ipynb #d5b60ee8
+# %% ../nbs/10_normalise.ipynb #a96cb807
 @rule('uv', 'u/v, i/j and vv as the eighteenth century spelt them, where the lexicon knows only that form',
+      ''.join(_UV),
       changed=(('they haue giuen vs ioy vpon vs', 'they have given us joy upon us'), ('vvas Vpon', 'was Upon')),
       kept=('vain, jury, Vulcan', 'VI. and IV.'), default=False)
 def _uv(text, evidence, options):
@@ -629,8 +674,8 @@ def _twice_misread_forms(word: str) -> list[str]:
     if not 5 <= len(word) < 16: return []
     return sorted({form for one in _long_s_forms(word) for form in _misread_forms(one)})
 
-# %% ../nbs/10_normalise.ipynb #81ccd859
-@rule('ocr', 'misread letters are put right where the lexicon knows the other word 200 times as well',
+# %% ../nbs/10_normalise.ipynb #2edad586
+@rule('ocr', 'misread letters are put right where the lexicon knows the other word 200 times as well', '',
       changed=(('fuch as tbe rest', 'such as the rest'), ('feffion of tirne', 'session of time')),
       kept=('modern class, the clock burned', '1, 5, 0', 'fame, fought, fun'), default=False)
 def _ocr(text, evidence, options):
@@ -654,7 +699,7 @@ def is_quiet(
     if ('[' in text or '<' in text) and _GAP.search(text): return False
     return not ('{' in text and _BREVIGRAPH.search(text) or '|' in text and _LINE_MARK.search(text))
 
-# %% ../nbs/10_normalise.ipynb #a37c55ea
+# %% ../nbs/10_normalise.ipynb #59d77b44
 MAX_ROUNDS = 12  # no text was ever seen to need more than four
 
 def normalise(
@@ -668,8 +713,9 @@ def normalise(
     start, changes, step = text, [], 0
     for _ in range(MAX_ROUNDS):
         if plain and is_quiet(text): break
-        before, evidence = text, Evidence(text, lexicon)
+        before, evidence, characters = text, Evidence(text, lexicon), set(text)
         for name in names:
+            if (needs := RULES[name].needs) and needs.isdisjoint(characters): continue
             seen = text
             text, edits = apply_edits(seen, RULES[name].find(seen, evidence, options))
             changes += [Change(name, s, e, seen[s:e], new, step) for s, e, new in edits]
