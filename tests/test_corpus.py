@@ -1,0 +1,282 @@
+"Chapter 13 from outside: files of every kind and of every badness in, documents, ledger and card out, the same bytes whoever does the work."
+import csv, json, os, shutil, signal, subprocess, sys, time
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from conftest import PYTHON, ROOT, run
+from histlm.core import file_sha256, fingerprint
+from histlm.corpus import LEDGER, STAGES, CorpusSettings, build_corpus, check_ledger
+from histlm.documents import CorpusError, open_corpus
+from histlm.sample import sample_documents
+
+BUILD = 'import sys, json; from histlm.corpus import build_corpus; build_corpus(sys.argv[1], sys.argv[2], **json.loads(sys.argv[3]))'
+
+
+def tree(folder):
+    "Every file below a folder with its checksum."
+    return {str(p.relative_to(folder)): file_sha256(p) for p in sorted(Path(folder).rglob('*')) if p.is_file()}
+
+
+def add(folder, rows, path, raw, **record):
+    "Write a file and its row of the manifest."
+    (folder/path).parent.mkdir(parents=True, exist_ok=True)
+    (folder/path).write_bytes(raw if isinstance(raw, bytes) else raw.encode())
+    rows.append(dict(id=path, path=path, bytes=(folder/path).stat().st_size, sha256=file_sha256(folder/path), **record))
+
+
+def write_manifest(folder, rows):
+    "The manifest of a folder."
+    columns = ['id', 'path', 'source', 'title', 'author', 'year', 'licence', 'origin', 'split', 'bytes', 'sha256']
+    with open(folder/'manifest.csv', 'w', newline='', encoding='utf-8') as f:
+        out = csv.DictWriter(f, columns, restval='')
+        out.writeheader()
+        out.writerows(rows)
+
+
+def paragraphs(document):
+    "The text of a sample document as paragraphs."
+    return [p for p in document.text.replace('\n\n', '\n').split('\n') if p.strip()]
+
+
+def make_archive(folder):
+    "A small archive: plain text, TEI, XHTML and a session of trials, with a reprint, a late book and a row without its file."
+    rows = []
+    for i, d in enumerate(sample_documents(120_000, 7)):
+        said = dict(source=('letters', 'plays', 'books')[i % 3], title=f'Work {i}', author=f'Author {i}', year=d.year,
+                    licence=('CC0-1.0', 'CC-BY-NC-4.0', 'CC-BY-SA-4.0', '')[i % 4], split=('train', 'valid', '')[i % 3])
+        if i % 3 == 0: add(folder, rows, f'letters/{i:03}.txt', '\n\n'.join(paragraphs(d)) + '\n', **said)
+        elif i % 3 == 1:
+            body = ''.join(f'<p>{p.replace("&", "&amp;").replace("<", "&lt;")}</p>\n' for p in paragraphs(d))
+            add(folder, rows, f'plays/{i:03}.xml', f'<?xml version="1.0"?>\n<TEI xmlns="http://www.tei-c.org/ns/1.0"><teiHeader><fileDesc><titleStmt><title>x'
+                f'</title></titleStmt></fileDesc></teiHeader><text><body>\n{body}</body></text></TEI>', **said)
+        else:
+            body = ''.join(f'<p>{p.replace("&", "&amp;").replace("<", "&lt;")}</p>\n' for p in paragraphs(d))
+            add(folder, rows, f'books/{i:03}.xhtml', '<?xml version="1.0"?>\n<html xmlns="http://www.w3.org/1999/xhtml"><head><title>x</title></head>'
+                f'<body>\n{body}</body></html>', **said)
+    first = (folder/rows[0]['path']).read_text()
+    add(folder, rows, 'letters/reprint.txt', first + '\nFINIS.\n', source='letters', title='Another Title', author='A. N.', year=1760, licence='CC0-1.0',
+        split='valid')
+    add(folder, rows, 'letters/late.txt', first.replace('the', 'that'), source='letters', title='Late', year=1901, licence='CC0-1.0', split='train')
+    rows.append(dict(id='gone', path='letters/gone.txt', source='letters'))
+    write_manifest(folder, rows)
+    return rows
+
+
+@pytest.fixture(scope='module')
+def archive(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('archive')
+    make_archive(folder)
+    return folder
+
+
+@pytest.fixture(scope='module')
+def built(archive, tmp_path_factory):
+    out = tmp_path_factory.mktemp('built')/'corpus'
+    build_corpus(archive, out, workers=1, shard_bytes=20_000)
+    return out
+
+
+def ledger(folder):
+    return pq.read_table(folder/'ledger.parquet').to_pylist()
+
+
+def texts(folder):
+    return {r['id']: r for p in sorted((folder/'documents').glob('*.parquet')) for r in pq.read_table(p).to_pylist()}
+
+
+def test_every_byte_of_every_file_is_accounted_for(archive, built):
+    books, facts = check_ledger(built), json.loads((built/'corpus.json').read_text())
+    files = [archive/r['path'] for r in csv.DictReader(open(archive/'manifest.csv', encoding='utf-8'))]
+    assert books['files'] == len(files) and books['read'] == sum(p.stat().st_size for p in files if p.exists())
+    assert books['read'] == books['kept'] + books['removed'] and books['kept'] == facts['bytes'] == sum(len(r['text'].encode()) for r in texts(built).values())
+    removed = sum(c['bytes'] for by in facts['ledger'].values() for c in by.values())
+    assert facts['input']['bytes'] == facts['bytes'] + removed
+    assert pq.read_schema(built/'ledger.parquet').names == LEDGER.names
+    assert all(c > 0 for c in (facts['documents'], books['dropped']))
+
+
+def test_bad_rows_and_late_books_are_dropped_with_their_reason(built):
+    by_file = {r['file']: r for r in ledger(built) if r['outcome'] == 'dropped'}
+    assert by_file['gone']['stage'] == 'extract' and 'line' in by_file['gone']['detail']
+    assert by_file['letters/late.txt']['stage'] == 'filter'
+    assert '/' + str(ROOT) not in json.dumps(list(by_file.values()))
+
+
+def test_texts_are_what_they_say(built):
+    import hashlib
+    for r in texts(built).values():
+        assert r['sha256'] == hashlib.sha256(r['text'].encode()).hexdigest()
+        assert r['text'] and r['split'] in ('train', 'valid') and (r['year'] is None or 1500 <= r['year'] <= 1850)
+
+
+def test_the_manifest_beats_the_file_and_decides_the_split(archive, built):
+    rows = {r['id']: r for r in csv.DictReader(open(archive/'manifest.csv', encoding='utf-8'))}
+    got = texts(built)
+    assert len(got) > 5
+    for id, r in got.items():
+        said = rows[id.split('#')[0]]
+        assert said['split'] in ('', r['split']) and said['licence'] == r['licence'] and str(r['year']) == said['year']
+        assert r['title'].startswith(said['title']) and r['author'] == said['author']
+
+
+def test_reprints_do_not_cross_from_valid_to_train(archive, built):
+    drops = [r for r in ledger(built) if r['stage'] == 'dedup']
+    first = next(csv.DictReader(open(archive/'manifest.csv', encoding='utf-8')))
+    pair = {first['id'], 'letters/reprint.txt'}
+    gone = [r for r in drops if r['file'] in pair]
+    assert len(gone) == 1 and first['split'] == 'train' and gone[0]['file'] == first['id'], gone
+
+
+def test_the_same_bytes_again_and_on_two_workers(archive, built, tmp_path):
+    build_corpus(archive, tmp_path/'two', workers=2, shard_bytes=20_000, name=archive.name)
+    assert tree(tmp_path/'two') == tree(built)
+    assert [p.name for p in tmp_path.iterdir() if p.name.endswith(('.work', '.tmp'))] == []
+
+
+def test_bytes_do_not_depend_on_the_size_of_the_tasks(archive, built, tmp_path):
+    build_corpus(archive, tmp_path/'one', workers=1, shard_bytes=10**8)
+    assert {n: s for n, s in tree(tmp_path/'one').items() if n.startswith('documents')} == {
+        n: s for n, s in tree(built).items() if n.startswith('documents')}
+
+
+def test_a_second_call_says_so_and_does_nothing(archive, built, capsys):
+    before = {p: p.stat().st_mtime_ns for p in built.rglob('*')}
+    assert build_corpus(archive, built, workers=1, shard_bytes=20_000)['found']
+    assert before == {p: p.stat().st_mtime_ns for p in built.rglob('*')}
+    with pytest.raises(CorpusError, match='settings differ'): build_corpus(archive, built, workers=1, cutoff=1700)
+
+
+def hostile(folder):
+    "Files that no corpus wants, one honest letter among them; returns the ids that must be dropped."
+    rows, letter = [], 'SIR,\n\n' + '\n\n'.join(f'I have yours of the {n}th instant, and shall wait upon you in Fleet-street on Tuesday next, '
+                                                f'when I hope to find you and your good Family in perfect Health.' for n in range(5, 19)) + '\n'
+    tei = '<?xml version="1.0"?><TEI><text><body><p>The Play begins, and the King enters with all his Train.</p></body></text></TEI>'
+    add(folder, rows, 'letter.txt', letter, source='letters', year=1722, split='train')
+    enemies = {'binary.txt': bytes(range(256)) * 40, 'cut.xml': tei[:-30], 'empty.txt': b'', 'line.txt': b'x' * 33_000_000,
+               'laughs.xml': '<?xml version="1.0"?><!DOCTYPE t [<!ENTITY a "' + 'ha' * 50 + '">' + ''.join(
+                   f'<!ENTITY {b} "{("&" + a + ";") * 50}">' for a, b in zip('abcde', 'bcdef')) + ']><TEI><text><body><p>&f;</p></body></text></TEI>',
+               'outside.xml': '<?xml version="1.0"?><!DOCTYPE t [<!ENTITY x SYSTEM "file:///etc/passwd">]><TEI><text><body><p>&x;</p></body></text></TEI>',
+               'bomb.zip': zip_bomb(), 'bomb.txt.gz': gzip_bomb(), 'cut.pdf': b'%PDF-1.4\n1 0 obj\n<< /Length 99999999 >>\nstream\n',
+               'nul.txt': b'My Lord\0' * 500}
+    for name, raw in enemies.items(): add(folder, rows, name, raw, source='enemies', year=1722)
+    add(folder, rows, 'sum.txt', letter.replace('Sir', 'My Lord'), source='letters')
+    rows[-1]['sha256'] = '0' * 64
+    rows += [dict(id='passwd', path='../../../../etc/passwd'), dict(id='link', path='link.txt'), dict(id='year', path='letter.txt', year='c. 1722')]
+    os.symlink('/etc/hostname', folder/'link.txt')
+    write_manifest(folder, rows)
+    return {*enemies, 'sum.txt', 'passwd', 'link', 'year'}
+
+
+def zip_bomb():
+    import io, zipfile
+    with zipfile.ZipFile(out := io.BytesIO(), 'w', zipfile.ZIP_DEFLATED) as z: z.writestr('a.txt', b'0' * 20_000_000)
+    return out.getvalue()
+
+
+def gzip_bomb():
+    import gzip
+    return gzip.compress(b'a ' * 10_000_000)
+
+
+def test_hostile_files_are_counted_and_the_rest_goes_on(tmp_path):
+    (tmp_path/'src').mkdir()
+    bad = hostile(tmp_path/'src')
+    facts = build_corpus(tmp_path/'src', tmp_path/'out', workers=1)
+    dropped = {r['file']: r for r in ledger(tmp_path/'out') if r['outcome'] == 'dropped'}
+    assert set(dropped) == bad and {r['stage'] for r in dropped.values()} == {'extract'}
+    assert all(r['reason'] and r['reason'] != 'unexpected' and r['detail'] for r in dropped.values()), dropped
+    assert list(texts(tmp_path/'out')) == ['letter.txt'] and check_ledger(tmp_path/'out')['files'] == len(bad) + 1
+    assert 'root:' not in json.dumps(facts)
+
+
+def test_a_manifest_without_its_column_is_refused_at_once(tmp_path):
+    (tmp_path/'manifest.csv').write_text('id,file\n1,a.txt\n')
+    with pytest.raises(CorpusError, match='line 1: there is no column path'): build_corpus(tmp_path, tmp_path.parent/'never')
+    assert not (tmp_path.parent/'never').exists()
+
+
+def test_each_stage_switched_off_shows(archive, built, tmp_path):
+    on = json.loads((built/'corpus.json').read_text())
+    off = build_corpus(archive, tmp_path/'off', workers=1, off=STAGES)
+    assert set(off['ledger']) == {'extract'} and off['documents'] == on['documents'] + sum(
+        c['documents'] for stage, by in on['ledger'].items() if stage != 'extract' for c in by.values())
+    assert {'filter', 'dedup'} <= set(on['ledger']) and 'letters/late.txt' in texts(tmp_path/'off') and check_ledger(tmp_path/'off')
+    gate = build_corpus(archive, tmp_path/'gate', workers=1, commercial=True, off=('normalise', 'filter', 'dedup'))
+    none = build_corpus(archive, tmp_path/'none', workers=1, commercial=True, off=STAGES)
+    assert 'licence' in gate['ledger'] and 'licence' not in none['ledger']
+
+
+def test_the_licence_gate(archive, tmp_path):
+    free = build_corpus(archive, tmp_path/'free', workers=1, commercial=True)
+    assert set(free['by_licence']) == {'CC0-1.0', 'CC-BY-SA-4.0'} and set(free['ledger']['licence']) == {'non-commercial', 'unknown'}
+    one = build_corpus(archive, tmp_path/'one', workers=1, licences=('CC0-1.0',))
+    assert set(one['by_licence']) == {'CC0-1.0'} and check_ledger(tmp_path/'one')['kept'] == one['bytes']
+
+
+def test_the_card_names_what_a_reader_must_know(built):
+    card, page = (built/'card.md').read_text(), (built/'card.html').read_text()
+    for word in ('non-commercial', 'share-alike', 'unknown', 'letters/gone.txt', 'he for every she', '1850'): assert word in card and word in page, word
+    for picture in ('decades', 'flow', 'reasons', 'pronouns', 'places'):
+        assert f'card/{picture}.png' in page and (built/'card'/f'{picture}.png').read_bytes().startswith(b'\x89PNG')
+
+
+def test_kill_nine_leaves_nothing_and_the_next_call_finishes(archive, built, tmp_path):
+    settings = json.dumps(dict(workers=1, shard_bytes=20_000, name=archive.name))
+    job = subprocess.Popen([PYTHON, '-c', BUILD, str(archive), str(tmp_path/'out'), settings], stdout=subprocess.DEVNULL, cwd=ROOT)
+    parts = tmp_path/'.out.work'/'parts'
+    deadline = time.monotonic() + 60
+    while not (parts.is_dir() and len(list(parts.glob('*.examples.json'))) >= 2) and time.monotonic() < deadline and job.poll() is None: time.sleep(0.01)
+    job.kill()
+    assert job.wait() == -signal.SIGKILL and not (tmp_path/'out').exists(), 'the build ended before it was killed'
+    first = parts/'00000.documents.parquet'
+    stamp = first.stat().st_mtime_ns
+    (tmp_path/'.out.abc.tmp').mkdir()  # as a kill in the last pass leaves it
+    build_corpus(archive, tmp_path/'out', workers=1, shard_bytes=20_000, name=archive.name)
+    assert tree(tmp_path/'out') == tree(built)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ['.out.lock', 'out'] and stamp
+
+
+def test_a_worker_that_dies_costs_one_file_not_the_work(archive, tmp_path):
+    settings = json.dumps(dict(workers=2, shard_bytes=10_000))
+    job = subprocess.Popen([PYTHON, '-c', BUILD, str(archive), str(tmp_path/'out'), settings], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    at, victim, deadline = tmp_path/'.out.work'/'at', None, time.monotonic() + 60
+    while victim is None and time.monotonic() < deadline and job.poll() is None:
+        for note in at.glob('*') if at.is_dir() else ():
+            os.kill(int(note.name), signal.SIGSTOP)  # so that it is still at this file when it dies
+            victim = note.read_text()
+            os.kill(int(note.name), signal.SIGKILL)
+            break
+        time.sleep(0.005)
+    said = job.communicate(timeout=120)[0]
+    assert victim and job.returncode == 0, said
+    dropped = {r['file']: r for r in ledger(tmp_path/'out') if r['outcome'] == 'dropped'}
+    assert victim in said and dropped[victim]['reason'] == 'crash' and check_ledger(tmp_path/'out')
+
+
+def test_training_reads_it(built, tmp_path, capsys):
+    from histlm.data import prepare
+    corpus = open_corpus(built)
+    assert corpus.n_documents == len(texts(built)) and {d.split for d in corpus.documents()} == {'train', 'valid'}
+    data = prepare(built, vocab_size=600, context=32, root=tmp_path)
+    assert data.corpus_fingerprint == corpus.fingerprint
+    assert data.split('train').n_bytes + data.split('valid').n_bytes == corpus.raw_bytes
+    part = next((built/'documents').glob('*.parquet'))
+    other = tmp_path/'changed'
+    shutil.copytree(built, other)
+    with open(other/'documents'/part.name, 'r+b') as f: f.write(b'Q')
+    with pytest.raises(CorpusError, match='has changed'): open_corpus(other)
+
+
+def test_the_command_explains_itself_and_fails_in_one_line(archive, tmp_path):
+    command = [PYTHON, '-c', 'import sys; from histlm.corpus import corpus_main; sys.exit(corpus_main(sys.argv[1:]))']
+    told = run([*command, '--help'])
+    assert told.returncode == 0 and 'manifest.csv' in told.stdout and '--commercial' in told.stdout and 'rules of filter' in told.stdout
+    home = tmp_path/'home'
+    home.mkdir()
+    made = run([*command, archive, tmp_path/'out', '--workers', '1', '-x', 'dedup'], HOME=home)
+    assert made.returncode == 0 and 'scripts/train --corpus' in made.stdout and 'every byte is accounted for' in made.stdout, made.stdout
+    assert list(home.iterdir()) == [] and 'datatrove' not in made.stdout and 'INFO' not in made.stdout
+    failed = run([*command, tmp_path/'nowhere', tmp_path/'x'])
+    assert failed.returncode == 1 and failed.stdout.strip().splitlines()[-1].startswith('scripts/corpus: failed: ')
