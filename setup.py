@@ -24,10 +24,12 @@ setup(
                  'Intended Audience :: Science/Research', 'Natural Language :: English',
                  'Programming Language :: Python :: 3'],
     packages=[cfg['lib_name']],
+    package_data={cfg['lib_name']: ['*.toml', '*.txt.gz']},  # the source list and the word list
     include_package_data=True,
     zip_safe=False,
     install_requires=cfg['requirements'].split(),
-    extras_require={'dev': cfg['dev_requirements'].split()},
+    extras_require={'corpus': cfg['corpus_requirements'].split(),
+                    'dev': cfg['dev_requirements'].split() + cfg['corpus_requirements'].split()},
     entry_points={'console_scripts': cfg.get('console_scripts', '').split(),
                   'nbdev': [f'{cfg["lib_name"]}={cfg["lib_path"]}._modidx:d']},  # the docs link `names` to their definitions
 )

@@ -337,7 +337,7 @@ def pins():
 
 def test_requirements_parse_and_the_pins_meet_them():
     cfg, have = settings(), pins()
-    for text in cfg['requirements'].split() + cfg['dev_requirements'].split():
+    for text in (cfg['requirements'] + ' ' + cfg['corpus_requirements'] + ' ' + cfg['dev_requirements']).split():
         r = Requirement(text)
         name = re.sub(r'[-_.]+', '-', r.name).lower()
         assert name in have, f'{text} has no pin in constraints.txt'
