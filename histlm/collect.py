@@ -4,15 +4,14 @@
 
 # %% auto #0
 __all__ = ['KINDS', 'FORMATS', 'FIRST_YEAR', 'LAST_YEAR', 'LANDING', 'REASONS', 'COLUMNS', 'SourceError', 'Source', 'Kind',
-           'expand_braces', 'check_fields', 'check_words', 'check_address', 'load_sources', 'make_source', 'SourceFile',
-           'source_files', 'Manners', 'DownloadError', 'mirrored', 'read_robots', 'may_fetch', 'Host', 'Net',
-           'is_private', 'check_hop', 'retry_after', 'Part', 'open_part', 'validator_of', 'where_it_goes_on',
-           'check_answer', 'fetch_once', 'fetch_whole', 'Places', 'read_record', 'unwrap', 'collect_file',
-           'CollectReport', 'write_manifest', 'collect', 'main']
+           'expand_braces', 'check_fields', 'check_words', 'check_address', 'make_source', 'SourceFile', 'source_files',
+           'load_sources', 'Manners', 'DownloadError', 'mirrored', 'may_fetch', 'Host', 'Net', 'is_private',
+           'check_hop', 'retry_after', 'Part', 'open_part', 'where_it_goes_on', 'check_answer', 'fetch_once',
+           'fetch_whole', 'Places', 'unwrap', 'collect_file', 'CollectReport', 'write_manifest', 'collect', 'main']
 
-# %% ../nbs/08_collect.ipynb #aec81bd5
+# %% ../nbs/08_collect.ipynb #6252a450
 import argparse, csv, dataclasses, datetime, difflib, email.utils, http.client, ipaddress, itertools, json, os, queue, random
-import contextlib, re, reprlib, shutil, signal, string, sys, threading, time, tomllib
+import contextlib, re, reprlib, shutil, signal, sys, threading, time, tomllib
 import urllib.robotparser
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -122,7 +121,7 @@ def check_fields(
         if wanted is not int and not all(isinstance(w, str) and w.isprintable() and w == w.strip() and len(w) < 1000 for w in words):
             raise SourceError(entry, name, value, 'is not printable text without margins', 'Remove line ends, tabs and outer spaces.')
 
-# %% ../nbs/08_collect.ipynb #f9c92448
+# %% ../nbs/08_collect.ipynb #4523cb19
 def check_words(
     entry: str,  # which entry, for messages
     row: dict,  # what the list says, fields checked
@@ -140,57 +139,46 @@ def check_words(
          f'is outside {FIRST_YEAR} … {LAST_YEAR}', 'Correct it, or take the entry out.')
     need(not edition or (year or FIRST_YEAR) <= edition <= 2100, 'edition_year', 'is before the text was written, or yet to come',
          'Correct one of the two years.')
-    need(re.fullmatch(r'[0-9a-f]{64}', row.get('sha256', '0' * 64)), 'sha256', 'is not 64 hexadecimal digits', 'Copy it whole, in small letters.')
+    need(re.fullmatch(r'[0-9a-f]{64}', row.get('sha256', '0' * 64)), 'sha256', 'is not 64 hexadecimal digits',
+         'Copy it whole, in small letters.')
 
-# %% ../nbs/08_collect.ipynb #2bade4d8
+# %% ../nbs/08_collect.ipynb #ca8517cc
 LANDING = re.compile(r'(^|/)(ebooks/\d+|details/[^/]+|record/[^/]+|stream/[^/]+|browse(\.\w+)?|search(\.\w+)?|index\.\w+|)/?$|/blob/')
 
+def _urls(entry: str, row: dict) -> list[str]:
+    "The addresses of an entry, each one checked."
+    try: urls = expand_braces(row['url'])
+    except SourceError as e: raise SourceError(entry, 'url', row['url'], e.limit, e.remedy) from None
+    for u in map(urlsplit, urls):
+        for wrong, limit, remedy in (
+                (u.scheme not in ('http', 'https') or not u.hostname, 'is no web address', 'Only http and https are fetched.'),
+                (u.username or u.password or u.fragment, 'carries a password or a fragment', 'Take it out.'),
+                (LANDING.search(u.path) and not u.query, 'is a landing page, not a text',
+                 "Give the address of the text itself, or the archive's id.")):
+            if wrong: raise SourceError(entry, 'url', row['url'], limit, remedy)
+    return urls
+
+# %% ../nbs/08_collect.ipynb #be4bc176
 def check_address(
     entry: str,  # which entry, for messages
     row: dict,  # what the list says, words checked
 ) -> None:
     "Exactly one of ids, url and path, and that one plausible; raises SourceError."
-    def no(name, limit, remedy): raise SourceError(entry, name, row.get(name), limit, remedy)
-    given, kind = [n for n in ('ids', 'url', 'path') if row.get(n)], KINDS[row['kind']]
-    if (row['kind'] == 'local') != (given == ['path']): no('path', 'does not go with the kind', "A folder has kind 'local' and a path, nothing else.")
-    if len(given) != 1: no('url', f'is not the only one of ids, url and path (given: {given or "none"})', 'Keep the one that says where the text is.')
-    for id in row.get('ids', ()):
-        if not kind.address: no('ids', f'has no address rule at {kind.name}', 'Give the url.')
-        if not re.fullmatch(kind.pattern, id): no('ids', f'holds {id!r}, which is no identifier of {kind.name}', f'They look like {kind.pattern}.')
-    if len(set(row.get('ids', ()))) < len(row.get('ids', ())): no('ids', 'names a volume twice', 'Keep one of them.')
-    try: urls = expand_braces(row['url']) if row.get('url') else []
-    except SourceError as e: no('url', e.limit, e.remedy)
-    for url in urls:
-        u = urlsplit(url)
-        if u.scheme not in ('http', 'https') or not u.hostname: no('url', 'is no web address', 'Only http and https are fetched.')
-        if u.username or u.password or u.fragment: no('url', 'carries a password or a fragment', 'Take it out.')
-        if LANDING.search(u.path) and not u.query: no('url', 'is a landing page, not a text', "Give the address of the text itself, or the archive's id.")
-    if row.get('sha256') and (row.get('path') or len(row.get('ids') or urls) > 1):
-        no('sha256', 'cannot hold for several files', 'Split the entry, or leave the checksum out.')
-
-# %% ../nbs/08_collect.ipynb #5661c01a
-def load_sources(
-    path: str | os.PathLike | None = None,  # a TOML file of [[source]] tables, or JSON of the same shape; None: the packaged list
-) -> list[Source]:  # in the list's order
-    "Read and check a source list; raises SourceError naming entry, field, value and remedy."
-    path = Path(path) if path else Path(str(resources.files('histlm')/'sources.toml'))
-    try:
-        raw = path.read_bytes()
-        rows = (json.loads(raw) if path.suffix == '.json' else tomllib.loads(raw.decode('utf-8')))['source']
-        assert isinstance(rows, list) and all(isinstance(r, dict) for r in rows)
-    except OSError as e: raise SourceError(path.name, 'file', str(path), f'cannot be read ({e.strerror})', 'Check the path.') from None
-    except (ValueError, KeyError, TypeError, AssertionError, RecursionError) as e:
-        raise SourceError(path.name, 'file', str(path), f'is not a list of sources ({e or type(e).__name__})',
-                          'It must be TOML of [[source]] tables, or JSON {"source": [{…}]}.') from None
-    seen, out = {}, []
-    for i, row in enumerate(rows, 1):
-        source = make_source(row, f'{path.name}, entry {i} {row.get("id", "")!r}', path.parent)
-        for key in [source.id.lower(), *([source.path] if source.path else [f.url for f in source_files(source)])]:
-            if seen.setdefault(key, i) != i:
-                raise SourceError(f'{path.name}, entry {i} {source.id!r}', 'id' if key == source.id.lower() else 'url', key,
-                                  f'is that of entry {seen[key.lower()]} too', 'Keep one of them.')
-        out.append(source)
-    return out
+    def need(ok, name, limit, remedy):
+        if not ok: raise SourceError(entry, name, row.get(name), limit, remedy)
+    given, kind, ids = [n for n in ('ids', 'url', 'path') if row.get(n)], KINDS[row['kind']], row.get('ids', ())
+    need((row['kind'] == 'local') == (given == ['path']), 'path', 'does not go with the kind',
+         "A folder has kind 'local' and a path, nothing else.")
+    need(len(given) == 1, 'url', f'is not the only one of ids, url and path (given: {given or "none"})',
+         'Keep the one that says where the text is.')
+    need(kind.address or not ids, 'ids', f'has no address rule at {kind.name}', 'Give the url.')
+    for id in ids:
+        need(re.fullmatch(kind.pattern, id), 'ids', f'holds {id!r}, which is no identifier of {kind.name}',
+             f'They look like {kind.pattern}.')
+    need(len(set(ids)) == len(ids), 'ids', 'names a volume twice', 'Keep one of them.')
+    urls = _urls(entry, row) if row.get('url') else []
+    need(not row.get('sha256') or len(ids or urls) == 1, 'sha256', 'cannot hold for several files',
+         'Split the entry, or leave the checksum out.')
 
 # %% ../nbs/08_collect.ipynb #9f1d4760
 def make_source(
@@ -203,7 +191,7 @@ def make_source(
     folder = str(base/Path(row['path']).expanduser()) if row.get('path') else ''
     return Source(**{**row, 'ids': tuple(row.get('ids', ())), 'path': folder})
 
-# %% ../nbs/08_collect.ipynb #2238a40c
+# %% ../nbs/08_collect.ipynb #fc41de0d
 @dataclass(frozen=True)
 class SourceFile:
     "One file of a source: where it is and where it will lie."
@@ -216,6 +204,7 @@ class SourceFile:
         "Where the document stands in a JSON answer; '' for a plain file."
         return KINDS[self.source.kind].take if self.source.ids else ''
 
+# %% ../nbs/08_collect.ipynb #35ce51a9
 def source_files(
     source: Source,  # a checked source
 ) -> list[SourceFile]:
@@ -250,6 +239,30 @@ def _local_files(source: Source) -> list[SourceFile]:
     return [SourceFile(i + (f'.{n:04}' if taken.count(i.lower()) > 1 else ''), f'documents/{i}' +
                        (f'.{n:04}' if taken.count(i.lower()) > 1 else '') + ending, url, source) for n, (i, url) in enumerate(out)]
 
+# %% ../nbs/08_collect.ipynb #5661c01a
+def load_sources(
+    path: str | os.PathLike | None = None,  # a TOML file of [[source]] tables, or JSON of the same shape; None: the packaged list
+) -> list[Source]:  # in the list's order
+    "Read and check a source list; raises SourceError naming entry, field, value and remedy."
+    path = Path(path) if path else Path(str(resources.files('histlm')/'sources.toml'))
+    try:
+        raw = path.read_bytes()
+        rows = (json.loads(raw) if path.suffix == '.json' else tomllib.loads(raw.decode('utf-8')))['source']
+        assert isinstance(rows, list) and all(isinstance(r, dict) for r in rows)
+    except OSError as e: raise SourceError(path.name, 'file', str(path), f'cannot be read ({e.strerror})', 'Check the path.') from None
+    except (ValueError, KeyError, TypeError, AssertionError, RecursionError) as e:
+        raise SourceError(path.name, 'file', str(path), f'is not a list of sources ({e or type(e).__name__})',
+                          'It must be TOML of [[source]] tables, or JSON {"source": [{…}]}.') from None
+    seen, out = {}, []
+    for i, row in enumerate(rows, 1):
+        source = make_source(row, f'{path.name}, entry {i} {row.get("id", "")!r}', path.parent)
+        for key in [source.id.lower(), *([source.path] if source.path else [f.url for f in source_files(source)])]:
+            if seen.setdefault(key, i) != i:
+                raise SourceError(f'{path.name}, entry {i} {source.id!r}', 'id' if key == source.id.lower() else 'url', key,
+                                  f'is that of entry {seen[key.lower()]} too', 'Keep one of them.')
+        out.append(source)
+    return out
+
 # %% ../nbs/08_collect.ipynb #d3923289
 @dataclass(frozen=True)
 class Manners:
@@ -270,18 +283,7 @@ class Manners:
         for name, least in (('pause_s', 0), ('connect_s', .01), ('read_s', .01), ('tries', 1), ('hosts', 1), ('max_bytes', 1)):
             if not getattr(self, name) >= least: raise HistlmError(f'{name} {getattr(self, name)} is below {least}; choose a larger one')
 
-# %% ../nbs/08_collect.ipynb #584bc7e2
-class DownloadError(HistlmError):
-    "A file that could not be fetched."
-    def __init__(self,
-        reason: str,  # a key of REASONS
-        detail: str,  # what happened, with the value and the limit
-        again: bool = False,  # whether another try may succeed
-        wait_s: float | None = None,  # how long the host asked us to wait
-    ):
-        self.reason, self.detail, self.again, self.wait_s = reason, detail, again, wait_s
-        super().__init__(f'{reason}: {detail}. {REASONS[reason]}')
-
+# %% ../nbs/08_collect.ipynb #10a1028a
 REASONS = {
     'robots': 'The host asks robots to stay away; find a mirror (--mirror), or fetch it by hand.',
     'address': 'Only http and https are fetched, and no redirect may lead into a private network.',
@@ -301,6 +303,18 @@ REASONS = {
     'stopped': 'Start again to go on.',
 }
 
+# %% ../nbs/08_collect.ipynb #151f65b5
+class DownloadError(HistlmError):
+    "A file that could not be fetched."
+    def __init__(self,
+        reason: str,  # a key of REASONS
+        detail: str,  # what happened, with the value and the limit
+        again: bool = False,  # whether another try may succeed
+        wait_s: float | None = None,  # how long the host asked us to wait
+    ):
+        self.reason, self.detail, self.again, self.wait_s = reason, detail, again, wait_s
+        super().__init__(f'{reason}: {detail}. {REASONS[reason]}')
+
 # %% ../nbs/08_collect.ipynb #a70f2b83
 def mirrored(
     url: str,  # an http(s) address
@@ -311,10 +325,8 @@ def mirrored(
     base = mirror.get(u.netloc.lower()) or mirror.get((u.hostname or '').lower())
     return url if base is None else base.rstrip('/') + (u.path or '/') + (f'?{u.query}' if u.query else '')
 
-# %% ../nbs/08_collect.ipynb #db7d1388
-def read_robots(
-    text: str,  # a robots.txt
-) -> urllib.robotparser.RobotFileParser:
+# %% ../nbs/08_collect.ipynb #c2b54cd6
+def _robots(text: str) -> urllib.robotparser.RobotFileParser:
     "A parsed robots.txt."
     parser = urllib.robotparser.RobotFileParser()
     parser.parse(text.lstrip('\ufeff').splitlines())
@@ -387,7 +399,7 @@ class Net:
         m = self.manners
         host.rest(error.wait_s if error.wait_s is not None else min(m.longest_wait_s, m.backoff_s * 2**attempt) * random.uniform(.5, 1))
 
-# %% ../nbs/08_collect.ipynb #fbd187d6
+# %% ../nbs/08_collect.ipynb #8aacaa1d
 def is_private(
     host: str | None,  # a host name or an address in digits
 ) -> bool:  # names are not resolved
@@ -396,6 +408,7 @@ def is_private(
     try: return not ipaddress.ip_address(host.strip('[]')).is_global
     except ValueError: return False
 
+# %% ../nbs/08_collect.ipynb #c15fe688
 def check_hop(
     url: str,  # where a request would go, mirrors applied
     before: str | None = None,  # where it was sent from, mirrors applied; None: the first request
@@ -404,8 +417,78 @@ def check_hop(
     u, v = urlsplit(url), urlsplit(before or url)
     if u.scheme not in ('http', 'https') or not u.hostname: raise DownloadError('address', f'{url[:200]!r} is not http or https')
     if u.username or u.password: raise DownloadError('address', f'{u.hostname} was asked for with a password in the address')
-    if is_private(u.hostname) and not is_private(v.hostname): raise DownloadError('address', f'a redirect leads from {v.hostname} to {u.hostname}')
-    if (v.scheme, u.scheme) == ('https', 'http'): raise DownloadError('address', f'a redirect leads from https to plain http at {u.hostname}')
+    if is_private(u.hostname) and not is_private(v.hostname):
+        raise DownloadError('address', f'a redirect leads from {v.hostname} to {u.hostname}')
+    if (v.scheme, u.scheme) == ('https', 'http'):
+        raise DownloadError('address', f'a redirect leads from https to plain http at {u.hostname}')
+
+# %% ../nbs/08_collect.ipynb #645272e2
+def _session(at: str, manners: Manners) -> requests.Session:
+    "A session for one request: no cookies, no passwords from ~/.netrc, proxies as the machine has them, but not for ourselves."
+    s = requests.Session()
+    s.trust_env = False
+    s.proxies = {} if is_private(urlsplit(at).hostname) else requests.utils.get_environ_proxies(at)
+    s.verify = os.environ.get('REQUESTS_CA_BUNDLE') or True
+    s.headers = {'User-Agent': manners.user_agent, 'Accept': '*/*', 'Accept-Encoding': 'identity', 'Connection': 'close'}
+    return s
+
+def _location(r) -> str:
+    "Where an answer redirects to; header bytes are UTF-8 more often than the Latin-1 that http says."
+    raw = r.headers['Location'].strip()
+    with contextlib.suppress(UnicodeError): raw = raw.encode('latin-1').decode('utf-8')
+    return raw.split('#')[0]
+
+@contextlib.contextmanager
+def _answer(session, at, manners, headers):
+    "The answer to one request, closed afterwards; raises DownloadError where there is none."
+    try: r = session.get(at, headers=headers, stream=True, allow_redirects=False, timeout=(manners.connect_s, manners.read_s))
+    except _NETWORK as e: raise _network_error(e) from None
+    try: yield r
+    finally: r.close()
+
+# %% ../nbs/08_collect.ipynb #4dbbcc7a
+_NETWORK = requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError
+
+def _network_error(e: Exception) -> DownloadError:
+    "A network library's exception under our own names."
+    text = f'{type(e).__name__}: {e.args[0] if e.args else e}'[:300]
+    if isinstance(e, requests.exceptions.SSLError): return DownloadError('answer', text)
+    if isinstance(e, (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError)): return DownloadError('time', text, again=True)
+    if isinstance(e, (requests.exceptions.ChunkedEncodingError, urllib3.exceptions.ProtocolError, http.client.HTTPException)):
+        return DownloadError('cut short', text, again=True)
+    if isinstance(e, ValueError): return DownloadError('answer', text)
+    return DownloadError('unreachable', text, again=True)
+
+# %% ../nbs/08_collect.ipynb #5b85f1d9
+def retry_after(
+    value: str | None,  # the header, or None
+    now: datetime.datetime | None = None,  # for tests; None: the clock
+) -> float | None:  # seconds from now, at least 0; None where it says nothing readable
+    "How long a host asks us to wait."
+    if not value: return None
+    if re.fullmatch(r'\s*\d{1,9}\s*', value): return float(value)
+    try: at = email.utils.parsedate_to_datetime(value)
+    except (ValueError, TypeError): return None
+    if at.tzinfo is None: at = at.replace(tzinfo=datetime.timezone.utc)
+    return max(0.0, (at - (now or datetime.datetime.now(datetime.timezone.utc))).total_seconds())
+
+def _status_error(r, manners: Manners) -> DownloadError:
+    "What a status that is no success means for us."
+    text, wait = f'the host answered {r.status_code} {r.reason}', retry_after(r.headers.get('Retry-After'))
+    if r.status_code not in (408, 425, 429, 500, 502, 503, 504): return DownloadError('status', text)
+    if wait is not None and wait > manners.longest_wait_s:
+        return DownloadError('busy', f'{text} and asks to come back in {wait:.0f} s (limit {manners.longest_wait_s:.0f} s)')
+    return DownloadError('busy', text, again=True, wait_s=wait)
+
+# %% ../nbs/08_collect.ipynb #c54ae40a
+def _pieces(r, deadline: float):
+    "The body of an answer as it comes; raises DownloadError where it stalls, breaks or takes too long."
+    while True:
+        if time.monotonic() > deadline: raise DownloadError('time', 'the file took longer than it may')
+        try: piece = r.raw.read1(65536, decode_content=False)
+        except _NETWORK as e: raise _network_error(e) from None
+        if not piece: return
+        yield piece
 
 # %% ../nbs/08_collect.ipynb #b08c69ff
 @patch
@@ -430,41 +513,18 @@ def ask(self: Net,
                 return
             url, before = urljoin(url, _location(r)), at
 
-# %% ../nbs/08_collect.ipynb #1b0f4cab
-def _session(at: str, manners: Manners) -> requests.Session:
-    "A session for one request: no cookies, no passwords from ~/.netrc, proxies as the machine has them, but not for ourselves."
-    s = requests.Session()
-    s.trust_env = False
-    s.proxies = {} if is_private(urlsplit(at).hostname) else requests.utils.get_environ_proxies(at)
-    s.verify = os.environ.get('REQUESTS_CA_BUNDLE') or True
-    s.headers = {'User-Agent': manners.user_agent, 'Accept': '*/*', 'Accept-Encoding': 'identity', 'Connection': 'close'}
-    return s
+# %% ../nbs/08_collect.ipynb #cd1ec8c3
+@patch
+def robots_of(self: Net,
+    at: str,  # the address of a robots.txt
+) -> urllib.robotparser.RobotFileParser:
+    "A host's robots.txt; none permits everything, a failing server is asked again later (raises DownloadError)."
+    with self.ask(at, robots=False) as r:
+        if r.status_code >= 500 or r.status_code == 429: raise _status_error(r, self.manners)
+        if r.status_code != 200: return _robots('')
+        return _robots(b''.join(itertools.islice(_pieces(r, time.monotonic() + 60), 64))[:500_000].decode('utf-8', 'replace'))
 
-def _location(r) -> str:
-    "Where an answer redirects to; header bytes are UTF-8 more often than the Latin-1 that http says."
-    raw = r.headers['Location'].strip()
-    with contextlib.suppress(UnicodeError): raw = raw.encode('latin-1').decode('utf-8')
-    return raw.split('#')[0]
-
-@contextlib.contextmanager
-def _answer(session, at, manners, headers):
-    "The answer to one request, closed afterwards; raises DownloadError where there is none."
-    try: r = session.get(at, headers=headers, stream=True, allow_redirects=False, timeout=(manners.connect_s, manners.read_s))
-    except (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError) as e: raise _network_error(e) from None
-    try: yield r
-    finally: r.close()
-
-# %% ../nbs/08_collect.ipynb #cdd539fc
-def _network_error(e: Exception) -> DownloadError:
-    "A network library's exception under our own names."
-    text = f'{type(e).__name__}: {e.args[0] if e.args else e}'[:300]
-    if isinstance(e, requests.exceptions.SSLError): return DownloadError('answer', text)
-    if isinstance(e, (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError)): return DownloadError('time', text, again=True)
-    if isinstance(e, (requests.exceptions.ChunkedEncodingError, urllib3.exceptions.ProtocolError, http.client.HTTPException)):
-        return DownloadError('cut short', text, again=True)
-    if isinstance(e, ValueError): return DownloadError('answer', text)
-    return DownloadError('unreachable', text, again=True)
-
+# %% ../nbs/08_collect.ipynb #2aea1bbf
 @patch
 def obey(self: Net,
     at: str,  # an address, mirrors applied
@@ -477,38 +537,7 @@ def obey(self: Net,
     if not may_fetch(host.robots, self.manners.user_agent, at):
         raise DownloadError('robots', f'robots.txt of {u.netloc} disallows {u.path}')
 
-@patch
-def robots_of(self: Net,
-    at: str,  # the address of a robots.txt
-) -> urllib.robotparser.RobotFileParser:
-    "A host's robots.txt; none permits everything, a failing server is asked again later (raises DownloadError)."
-    with self.ask(at, robots=False) as r:
-        if r.status_code >= 500 or r.status_code == 429: raise _status_error(r, self.manners)
-        if r.status_code != 200: return read_robots('')
-        return read_robots(b''.join(itertools.islice(_pieces(r, time.monotonic() + 60), 64))[:500_000].decode('utf-8', 'replace'))
-
-# %% ../nbs/08_collect.ipynb #5b85f1d9
-def retry_after(
-    value: str | None,  # the header, or None
-    now: datetime.datetime | None = None,  # for tests; None: the clock
-) -> float | None:  # seconds from now, at least 0; None where it says nothing readable
-    "How long a host asks us to wait."
-    if not value: return None
-    if re.fullmatch(r'\s*\d{1,9}\s*', value): return float(value)
-    try: at = email.utils.parsedate_to_datetime(value)
-    except (ValueError, TypeError): return None
-    if at.tzinfo is None: at = at.replace(tzinfo=datetime.timezone.utc)
-    return max(0.0, (at - (now or datetime.datetime.now(datetime.timezone.utc))).total_seconds())
-
-def _status_error(r, manners: Manners) -> DownloadError:
-    "What a status that is no success means for us."
-    text, wait = f'the host answered {r.status_code} {r.reason}', retry_after(r.headers.get('Retry-After'))
-    if r.status_code not in (408, 425, 429, 500, 502, 503, 504): return DownloadError('status', text)
-    if wait is not None and wait > manners.longest_wait_s:
-        return DownloadError('busy', f'{text} and asks to come back in {wait:.0f} s (limit {manners.longest_wait_s:.0f} s)')
-    return DownloadError('busy', text, again=True, wait_s=wait)
-
-# %% ../nbs/08_collect.ipynb #6f392e64
+# %% ../nbs/08_collect.ipynb #f818e330
 @dataclass
 class Part:
     "A file that is still growing, and the note beside it that says what it is going to be."
@@ -533,6 +562,7 @@ class Part:
         self.note.unlink(missing_ok=True)
         self.validator, self.length = '', None
 
+# %% ../nbs/08_collect.ipynb #fbd4be4d
 def open_part(
     path: Path,  # NAME.part
     url: str,  # where its bytes must come from
@@ -546,10 +576,8 @@ def open_part(
     else: part.drop()
     return part
 
-# %% ../nbs/08_collect.ipynb #5dbee061
-def validator_of(
-    headers,  # of an answer
-) -> str:  # '' where nothing can be relied on
+# %% ../nbs/08_collect.ipynb #a82f1729
+def _validator_of(headers) -> str:
     "A strong ETag, or else the date of last change; weak ETags (W/…) do not promise the same bytes."
     etag = headers.get('ETag', '').strip()
     if etag: return etag if re.fullmatch(r'"[^"]*"', etag) else ''
@@ -566,22 +594,14 @@ def where_it_goes_on(
     if r.status_code == 200: return 0
     if r.status_code == 416 and part.size: begin_again('the host has no more of the file than we have, and it is not whole')
     m = re.fullmatch(r'bytes (\d+)-(\d+)/(\d+|\*)', r.headers.get('Content-Range', '').strip())
-    if not m or not part.size: raise DownloadError('answer', f'the host answered 206 with Content-Range {r.headers.get("Content-Range")!r}')
+    if not m or not part.size:
+        raise DownloadError('answer', f'the host answered 206 with Content-Range {r.headers.get("Content-Range")!r}')
     if int(m[1]) != part.size: begin_again(f'the host sent bytes from {m[1]} on, and {part.size} was asked for')
-    if validator_of(r.headers) != part.validator: begin_again('the file has changed since its first half was fetched')
+    if _validator_of(r.headers) != part.validator: begin_again('the file has changed since its first half was fetched')
     if m[3] != '*' and part.length not in (None, int(m[3])): begin_again(f'the file had {part.length} bytes and now has {m[3]}')
     return part.size
 
-# %% ../nbs/08_collect.ipynb #983ab24d
-def _pieces(r, deadline: float):
-    "The body of an answer as it comes; raises DownloadError where it stalls, breaks or takes too long."
-    while True:
-        if time.monotonic() > deadline: raise DownloadError('time', 'the file took longer than it may')
-        try: piece = r.raw.read1(65536, decode_content=False)
-        except (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError) as e: raise _network_error(e) from None
-        if not piece: return
-        yield piece
-
+# %% ../nbs/08_collect.ipynb #49523dca
 def check_answer(
     r,  # the answer
     format: str,  # what was promised: a key of FORMATS
@@ -594,34 +614,6 @@ def check_answer(
     kind = r.headers.get('Content-Type', '').split(';')[0].strip().lower()
     if kind in ('text/html', 'application/xhtml+xml') and format not in ('html', 'xhtml'):
         raise DownloadError('web page', f'{format} was asked for and {kind} came')
-
-# %% ../nbs/08_collect.ipynb #97d606b7
-def fetch_once(
-    net: Net,  # the way out
-    part: Part,  # what we have so far; grows
-    format: str,  # what was promised
-    deadline: float,  # on the monotonic clock
-) -> bool:  # True where the server's own length or chunks vouch for the end; False: it just hung up
-    "One request for the rest of a file; raises DownloadError, after which the part holds all that came."
-    if part.size and part.size == part.length: return True   # killed between the last byte and the rename
-    ask = {'Range': f'bytes={part.size}-', 'If-Range': part.validator} if part.size and part.validator else {}
-    with net.ask(part.url, ask) as r:
-        check_answer(r, format, net.manners)
-        start, announced = where_it_goes_on(r, part), _announced(r)
-        length = None if announced is None else start + announced
-        if (length or 0) > net.manners.max_bytes: raise DownloadError('too large', f'{human_bytes(length)} of at most {human_bytes(net.manners.max_bytes)}')
-        need_space(part.path.parent, announced or 0)
-        with open(part.path, 'r+b' if start else 'wb', buffering=0) as f:
-            f.seek(start)
-            if not start:
-                os.fsync(f.fileno())   # the old bytes are gone before the new validator is noted
-                part.validator, part.length = validator_of(r.headers), length
-                part.save()
-            try: _write(f, _pieces(r, deadline), start, net)
-            finally: os.fsync(f.fileno())
-        if length is not None and part.size != length:
-            raise DownloadError('cut short', f'{part.size} of {length} bytes came', again=True)
-        return length is not None or r.headers.get('Transfer-Encoding', '').lower() == 'chunked'
 
 # %% ../nbs/08_collect.ipynb #b0a589ad
 def _announced(r) -> int | None:
@@ -639,7 +631,35 @@ def _write(f, pieces, size: int, net: Net) -> None:
         while piece: piece = piece[f.write(piece):]
         if net.stop.is_set(): raise DownloadError('stopped', 'the collection was stopped')
 
-# %% ../nbs/08_collect.ipynb #a897fba5
+# %% ../nbs/08_collect.ipynb #a0cd0489
+def fetch_once(
+    net: Net,  # the way out
+    part: Part,  # what we have so far; grows
+    format: str,  # what was promised
+    deadline: float,  # on the monotonic clock
+) -> bool:  # True where the server's own length or chunks vouch for the end; False: it just hung up
+    "One request for the rest of a file; raises DownloadError, after which the part holds all that came."
+    if part.size and part.size == part.length: return True   # killed between the last byte and the rename
+    ask = {'Range': f'bytes={part.size}-', 'If-Range': part.validator} if part.size and part.validator else {}
+    with net.ask(part.url, ask) as r:
+        check_answer(r, format, net.manners)
+        start, announced = where_it_goes_on(r, part), _announced(r)
+        length = None if announced is None else start + announced
+        if (length or 0) > net.manners.max_bytes: raise DownloadError('too large', f'the host announced {human_bytes(length)}')
+        need_space(part.path.parent, announced or 0)
+        with open(part.path, 'r+b' if start else 'wb', buffering=0) as f:
+            f.seek(start)
+            if not start:
+                os.fsync(f.fileno())   # the old bytes are gone before the new validator is noted
+                part.validator, part.length = _validator_of(r.headers), length
+                part.save()
+            try: _write(f, _pieces(r, deadline), start, net)
+            finally: os.fsync(f.fileno())
+        if length is not None and part.size != length:
+            raise DownloadError('cut short', f'{part.size} of {length} bytes came', again=True)
+        return length is not None or r.headers.get('Transfer-Encoding', '').lower() == 'chunked'
+
+# %% ../nbs/08_collect.ipynb #a883b8c5
 def fetch_whole(
     net: Net,  # the way out
     part: Part,  # what we have so far
@@ -664,10 +684,11 @@ def fetch_whole(
         except DownloadError as e:
             fruitless = 0 if part.size >= had + 16384 else fruitless + 1
             if not e.again or fruitless >= net.manners.tries: raise
-            if time.monotonic() > deadline: raise DownloadError('time', f'not whole after {net.manners.file_s:.0f} s; last: {e.detail}') from None
+            if time.monotonic() > deadline:
+                raise DownloadError('time', f'not whole after {net.manners.file_s:.0f} s; last: {e.detail}') from None
             net.wait(host, e, max(0, fruitless - 1))
 
-# %% ../nbs/08_collect.ipynb #cf713051
+# %% ../nbs/08_collect.ipynb #813a9394
 @dataclass(frozen=True)
 class Places:
     "Where a file's document, part and record lie in a collection."
@@ -691,10 +712,9 @@ class Places:
             if not p.parent.resolve().is_relative_to(self.folder.resolve()) or p.is_symlink():
                 raise DownloadError('disk', f'{p} leads out of {self.folder}')
 
-def read_record(
-    places: Places,  # of one file
-) -> dict | None:  # None: there is none that can be read
-    "The record of a finished file."
+# %% ../nbs/08_collect.ipynb #86eac31c
+def _read_record(places: Places) -> dict | None:
+    "The record of a finished file; None where there is none that can be read."
     try: record = read_json(places.record)
     except (FileNotFoundError, HistlmError): return None
     return record if isinstance(record, dict) and {'sha256', 'bytes', 'url'} <= record.keys() else None
@@ -713,7 +733,18 @@ def unwrap(
     if not isinstance(found, str) or not found.strip(): raise DownloadError('answer', f'the JSON has no text at {take}')
     return found.encode('utf-8', 'surrogatepass').decode('utf-8', 'replace').encode()
 
-# %% ../nbs/08_collect.ipynb #18da5d3f
+# %% ../nbs/08_collect.ipynb #0788cb6f
+def _put_in_place(places: Places, part: Part, whole: Path) -> dict:
+    "Record first, then rename; the part and its note go last."
+    record = dict(url=part.url, bytes=whole.stat().st_size, sha256=file_sha256(whole), validator=part.validator,
+                  retrieved=datetime.datetime.now(datetime.timezone.utc).strftime('%Y-%m-%d'))
+    write_json(places.record, record)
+    os.replace(whole, places.document)
+    fsync_folder(places.document.parent)
+    part.drop()
+    return record | dict(status='fetched')
+
+# %% ../nbs/08_collect.ipynb #96ac0c95
 def collect_file(
     net: Net,  # the way out
     folder: Path,  # the collection
@@ -722,7 +753,7 @@ def collect_file(
     "Have one file in its place, fetched or kept; raises DownloadError."
     places, local = Places(folder, file), file.source.kind == 'local'
     places.check()
-    record, here = read_record(places), places.document.exists()
+    record, here = _read_record(places), places.document.exists()
     if here and record is None: raise DownloadError('disk', f'{file.path} is there and was not written by this program')
     if here and record['url'] == file.url and file_sha256(places.document) == record['sha256'] and \
             not (local and file_sha256(file.url) != record['sha256']):
@@ -738,17 +769,7 @@ def collect_file(
         with atomic_open(whole, 'wb') as f: f.write(unwrap(part.path.read_bytes(), file.take))
     return _put_in_place(places, part, whole)
 
-def _put_in_place(places: Places, part: Part, whole: Path) -> dict:
-    "Record first, then rename; the part and its note go last."
-    record = dict(url=part.url, bytes=whole.stat().st_size, sha256=file_sha256(whole), validator=part.validator,
-                  retrieved=datetime.datetime.now(datetime.timezone.utc).strftime('%Y-%m-%d'))
-    write_json(places.record, record)
-    os.replace(whole, places.document)
-    fsync_folder(places.document.parent)
-    part.drop()
-    return record | dict(status='fetched')
-
-# %% ../nbs/08_collect.ipynb #f90dd21f
+# %% ../nbs/08_collect.ipynb #e2284149
 def _work(net: Net, folder: Path, files: list[SourceFile], done: queue.Queue) -> None:
     "Collect one host's files in order; every file gives one result, whatever happens."
     silent = 0
@@ -766,10 +787,13 @@ def _work(net: Net, folder: Path, files: list[SourceFile], done: queue.Queue) ->
         except Exception as e: result |= dict(status='failed', reason='answer', detail=f'{type(e).__name__}: {e}'[:300])
         done.put(result)
 
+# %% ../nbs/08_collect.ipynb #1e72d336
 def _collect_all(net: Net, folder: Path, files: list[SourceFile]):
     "The results of all files as they come in; stops the threads where the reader stops."
     done, queues = queue.Queue(), {}
-    for f in files: queues.setdefault(urlsplit(mirrored(f.url, net.mirror)).netloc.lower() if f.source.kind != 'local' else '', []).append(f)
+    for f in files:
+        host = '' if f.source.kind == 'local' else urlsplit(mirrored(f.url, net.mirror)).netloc.lower()
+        queues.setdefault(host, []).append(f)
     with ThreadPoolExecutor(max_workers=min(net.manners.hosts, max(1, len(queues)))) as pool:
         try:
             for some in queues.values(): pool.submit(_work, net, folder, some, done)
@@ -778,7 +802,7 @@ def _collect_all(net: Net, folder: Path, files: list[SourceFile]):
             net.stop.set()
             raise
 
-# %% ../nbs/08_collect.ipynb #97fb86c6
+# %% ../nbs/08_collect.ipynb #440d22b9
 @dataclass
 class CollectReport:
     "What became of every file that was asked for, now or in an earlier run."
@@ -798,9 +822,10 @@ class CollectReport:
         total = human_bytes(sum(f.get('bytes', 0) for f in self.files))
         lines = [f'  {f["id"]}: {f["reason"]}: {f["detail"]}. {REASONS.get(f["reason"], "")}' for f in self.with_status('failed')]
         more = [f'  … and {len(lines) - 20} more in report.json'] * (len(lines) > 20)
-        return '\n'.join([f'{n["fetched"]} fetched, {n["kept"]} kept, {n["failed"]} failed; {total} in {self.folder}', *lines[:20], *more])
+        head = f'{n["fetched"]} fetched, {n["kept"]} kept, {n["failed"]} failed; {total} in {self.folder}'
+        return '\n'.join([head, *lines[:20], *more])
 
-# %% ../nbs/08_collect.ipynb #3bcc6ce6
+# %% ../nbs/08_collect.ipynb #3dd97efe
 COLUMNS = ('id', 'path', 'format', 'source', 'title', 'author', 'year', 'place', 'licence', 'origin', 'split', 'bytes', 'sha256')
 
 def write_manifest(
@@ -813,15 +838,16 @@ def write_manifest(
         rows = csv.DictWriter(out, COLUMNS, lineterminator='\n')
         rows.writeheader()
         for f in files:
-            record, s = read_record(Places(folder, f)), f.source
+            record, s = _read_record(Places(folder, f)), f.source
             if record is None or not (folder/f.path).exists(): continue
             origin = s.path and KINDS['local'].name or f'{KINDS[s.kind].name}, {f.url}'
-            rows.writerow(dict(id=f.id, path=f.path, format=s.format, source=s.kind, title=s.title, author=s.author, year=s.year or s.edition_year,
-                               place=s.place, licence=s.licence, origin=origin, split='', bytes=record['bytes'], sha256=record['sha256']))
+            rows.writerow(dict(id=f.id, path=f.path, format=s.format, source=s.kind, title=s.title, author=s.author,
+                               year=s.year or s.edition_year, place=s.place, licence=s.licence, origin=origin, split='',
+                               bytes=record['bytes'], sha256=record['sha256']))
             n += 1
     return n
 
-# %% ../nbs/08_collect.ipynb #615d4746
+# %% ../nbs/08_collect.ipynb #fd51ffd7
 def collect(
     sources: list[Source],  # the list, as `load_sources` gives it
     folder: str | os.PathLike,  # the collection; made where it is missing, taken up where it is there
@@ -834,19 +860,26 @@ def collect(
     folder, net = resolve_path(folder), Net(manners, mirror)
     folder.mkdir(parents=True, exist_ok=True)
     with file_lock(folder/'.collect'/'lock', f'waiting: another process collects into {folder}'):
+        _sweep(folder)
         files, results = _files_of(sources)
         old = {f['id']: f for f in _old_report(folder)}
+        if retry_failed and not old: raise HistlmError(f'{folder} has no report.json to retry from; leave out --retry-failed')
         wanted = _choose(files, only, [i for i, f in old.items() if f['status'] == 'failed'] if retry_failed else None)
         try:
             for r in progress(_collect_all(net, folder, wanted), total=len(wanted), desc='collecting', unit='files'): results[r['id']] = r
         finally:
             write_manifest(folder, files)
-            report = [results.get(f.id) or old.get(f.id) for f in files] + [r for i, r in results.items() if i not in {f.id for f in files}]
+            named = {f.id for f in files}
+            report = [results.get(f.id) or old.get(f.id) for f in files] + [r for i, r in results.items() if i not in named]
             report = CollectReport(folder, [r for r in report if r])
             write_json(folder/'report.json', dict(sources=fingerprint([dataclasses.asdict(s) for s in sources]), files=report.files))
     return report
 
-# %% ../nbs/08_collect.ipynb #15042e53
+# %% ../nbs/08_collect.ipynb #06bc255c
+def _sweep(folder: Path) -> None:
+    "Remove the temporary files of a process that was killed while it wrote one."
+    for stray in [*folder.glob('.*.tmp'), *(folder/'.collect').rglob('.*.tmp')]: stray.unlink(missing_ok=True)
+
 def _files_of(sources: list[Source]) -> tuple[list[SourceFile], dict]:
     "All files of a list, and the results of those local folders that are not there."
     files, results = [], {}
@@ -871,24 +904,25 @@ def _choose(files: list[SourceFile], only: list[str] | None, failed: list[str] |
             raise HistlmError(f'{name!r} is no source and no kind of this list' + (f'; did you mean {near[0]}?' if near else ''))
     return [f for f in files if (not only or f.source.id in only or f.source.kind in only) and (failed is None or f.id in failed)]
 
-# %% ../nbs/08_collect.ipynb #6acf3ae1
+# %% ../nbs/08_collect.ipynb #dd67252a
 def main(
     argv: list[str] | None = None,  # arguments; None: those of the command line
 ) -> int:  # 0 all there; 1 something failed, the reason as the last line; 3 stopped, start again to go on
     "`python -m histlm.collect OUT`: fetch a list of sources, politely; start it again to go on."
     p = argparse.ArgumentParser('python -m histlm.collect', description=main.__doc__.split(': ', 1)[1])
-    p.add_argument('out', help='the folder to collect into')
+    p.add_argument('out', metavar='OUT', nargs='?', help='the folder to collect into')
     p.add_argument('--list', metavar='FILE', help='a source list, TOML or JSON (default: the packaged one)')
     p.add_argument('--only', nargs='+', metavar='ID', help='only these sources or kinds')
     p.add_argument('--retry-failed', action='store_true', help='only what failed last time')
     p.add_argument('--mirror', nargs='+', default=[], metavar='HOST=BASE', help='ask BASE for everything of HOST')
     p.add_argument('--dry-run', action='store_true', help='say what would be fetched, and ask nobody')
     p.add_argument('--max-mb', type=float, help='largest file, in MB')
+    p.add_argument('--contact', help='where an archive can reach you; joins the name under which you ask')
     for f in dataclasses.fields(Manners):
         if f.type in (float, int) and f.name != 'max_bytes':
             p.add_argument('--' + f.name.replace('_', '-'), type=f.type, metavar='N', help=f'default {f.default}')
     a = p.parse_args(argv)
-    try: return _run(a)
+    try: return _run(_find_out(a, sys.argv[1:] if argv is None else argv))
     except HistlmError as e:
         print(f'error: {e}', file=sys.stderr)
         return 1
@@ -896,20 +930,29 @@ def main(
         print('stopped; start again to go on', file=sys.stderr)
         return 3
 
-# %% ../nbs/08_collect.ipynb #a7181313
+# %% ../nbs/08_collect.ipynb #43948cd8
+def _find_out(a: argparse.Namespace, argv: list[str]) -> argparse.Namespace:
+    "`--only ID OUT`: a list option has swallowed OUT; take its last word back, and insist that something is left."
+    if a.out is None:
+        lists = [n for n in ('only', 'mirror') if len(getattr(a, n) or ()) > 1]
+        if not lists: raise HistlmError('OUT is missing: name the folder to collect into')
+        a.out = getattr(a, max(lists, key=lambda n: max(i for i, w in enumerate(argv) if w == '--' + n))).pop()
+    return a
+
 def _run(a: argparse.Namespace) -> int:
     "The command, its arguments parsed."
     sources, mirror = load_sources(a.list), {}
     for pair in a.mirror:
         host, _, base = pair.partition('=')
-        if not base: raise HistlmError(f'--mirror {pair!r} is not HOST=BASE; write for example www.gutenberg.org=https://gutenberg.pglaf.org')
+        if not base: raise HistlmError(f'--mirror {pair!r} is not HOST=BASE; such as www.gutenberg.org=https://gutenberg.pglaf.org')
         mirror[host] = base
     given = {f.name: getattr(a, f.name) for f in dataclasses.fields(Manners) if getattr(a, f.name, None) is not None}
     if a.max_mb: given['max_bytes'] = int(a.max_mb * 1e6)
+    if a.contact: given['user_agent'] = f'{Manners.user_agent}; {a.contact}'
     if a.dry_run:
         for f in _choose(_files_of(sources)[0], a.only, None): print(f.path, mirrored(f.url, mirror))
         return 0
-    if threading.current_thread() is threading.main_thread(): signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+    if threading.current_thread() is threading.main_thread(): signal.signal(signal.SIGTERM, signal.default_int_handler)
     report = collect(sources, a.out, mirror, a.only, a.retry_failed, Manners(**given))
     print(report)
     return 0 if report.ok else 1

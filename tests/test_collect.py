@@ -13,6 +13,12 @@ QUICK = c.Manners(pause_s=0, backoff_s=.01, read_s=.4, connect_s=1, file_s=8, tr
 TEXT = ''.join(f'{i}. Whereas the said Petitioner humbly sheweth.\n' for i in range(4000)).encode()   # 190 kB
 
 
+@pytest.fixture(autouse=True)
+def quick_disk(monkeypatch):
+    "No waiting for the disk in this process; the processes that are killed do wait."
+    monkeypatch.setattr(os, 'fsync', lambda fd: None)
+
+
 class Server(http.server.BaseHTTPRequestHandler):
     "Misbehaves as the first part of the path says; ranges and validators work unless that is the misbehaviour."
     robots = None
@@ -68,6 +74,12 @@ class Server(http.server.BaseHTTPRequestHandler):
     def do_short(self, rest): self.send(200, TEXT, announce=len(TEXT) - 1000)     # announces less
     def do_hangup(self, rest): self.send(200, TEXT, announce=False)               # announces nothing; the end is a closed line
     def do_hangup_cut(self, rest): self.send(200, TEXT, announce=False, first=random.randrange(1000, 150_000))
+    def do_chunks(self, rest):                                                    # chunked; the first time without the chunk that says "end"
+        m = re.fullmatch(r'bytes=(\d+)-', self.headers.get('Range', ''))
+        start = int(m[1]) if m else 0
+        self.send(206 if m else 200, b'', announce=False, Transfer_Encoding='chunked', **(dict(Content_Range=f'bytes {start}-{len(TEXT) - 1}/{len(TEXT)}') if m else {}))
+        for i in range(start, len(TEXT) if self.asked() > 1 else 100_000, 20_000): self.wfile.write(b'%x\r\n%b\r\n' % (len(TEXT[i:i + 20_000]), TEXT[i:i + 20_000]))
+        if self.asked() > 1: self.wfile.write(b'0\r\n\r\n')
     def do_nonsense(self, rest): self.send(200, TEXT, announce='many')
     def do_circle(self, rest): self.send(302, b'', Location='/circle/' + ('b' if rest == 'a' else 'a'))
     def do_hops(self, rest): self.ranged(TEXT) if rest == '0' else self.send(301, b'', Location=f'/hops/{int(rest) - 1}')
@@ -141,7 +153,7 @@ def get(server, tmp_path, path, manners=QUICK, **more):
 
 # ---- what a server can do
 
-@pytest.mark.parametrize('path', ['/ok/', '/cut/', '/stall/', '/busy/', '/ill/', '/norange/', '/hangup/', '/hops/3', '/elsewhere/', '/cut-no-etag/'])
+@pytest.mark.parametrize('path', ['/ok/', '/cut/', '/stall/', '/busy/', '/ill/', '/norange/', '/hangup/', '/hops/3', '/elsewhere/', '/cut-no-etag/', '/chunks/'])
 def test_gets_the_file_in_spite_of(server, tmp_path, monkeypatch, path):
     monkeypatch.setattr(c.Host, 'rest', lambda self, seconds: None)
     assert get(server, tmp_path, path) == TEXT
@@ -386,18 +398,19 @@ for line in sys.stdin:
 '''
 
 
-@contextlib.contextmanager
+@pytest.fixture(scope='module')
 def runner():
     "The command, started again and again by a process that has imported everything already."
     p = subprocess.Popen([sys.executable, '-c', PRELOADED], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, bufsize=1)
     def start(*argv):
         p.stdin.write(' '.join(map(str, argv)) + '\n')
         return int(p.stdout.readline())
-    try: yield start, lambda: int(p.stdout.readline())
-    finally: p.stdin.close(), p.wait(10)
+    yield start, lambda: int(p.stdout.readline())
+    p.stdin.close()
+    p.wait(10)
 
 
-def test_killed_at_random_bytes(server, tmp_path):
+def test_killed_at_random_bytes(server, tmp_path, runner):
     "kill -9, again and again, at moments chosen by bytes on the disk; the files and the manifest are those of a calm run."
     rows = [dict(id=f'v{i}', title='V', kind='web', format='text', licence='none', seen='this test', year=1722, url=f'{server.home}/thin/{i}') for i in range(6)]
     (tmp_path/'list.json').write_text(json.dumps(dict(source=rows)))
@@ -405,32 +418,32 @@ def test_killed_at_random_bytes(server, tmp_path):
     rng, kills, out = random.Random(17), 0, tmp_path/'out'
     def on_disk(): return sum(p.stat().st_size for p in out.rglob('*') if p.suffix in ('.part', '.txt') and p.exists()) if out.exists() else 0
     server.log.clear()
-    with runner() as (start, code):
-        while True:
-            pid = start(out, '--list', tmp_path/'list.json', '--pause-s', 0, '--backoff-s', .01)
-            until, give_up = on_disk() + rng.randrange(0, 120_000), time.monotonic() + 20
-            while on_disk() < until and time.monotonic() < give_up:
-                if kills > 40 or len(list(out.glob('documents/web/*.txt'))) == 6: break
-                time.sleep(.001)
-            else:
-                with contextlib.suppress(ProcessLookupError): os.kill(pid, signal.SIGKILL)
-                kills += 1
-            if (last := code()) == 0: break
-            assert last == -9, f'exit code {last}'
+    start, code = runner
+    while True:
+        pid = start(out, '--list', tmp_path/'list.json', '--pause-s', 0, '--backoff-s', .01)
+        until, give_up = on_disk() + rng.randrange(0, 120_000), time.monotonic() + 20
+        while on_disk() < until and time.monotonic() < give_up:
+            if kills > 40 or len(list(out.glob('documents/web/*.txt'))) == 6: break
+            time.sleep(.001)
+        else:
+            with contextlib.suppress(ProcessLookupError): os.kill(pid, signal.SIGKILL)
+            kills += 1
+        if (last := code()) == 0: break
+        assert last == -9, f'exit code {last}'
     assert kills >= 5 and tree(out) == tree(tmp_path/'calm') and len(tree(out)) == 7
     assert sum(1 for _, r, _ in server.log if r) >= 3, 'some downloads were taken up in the middle'
 
 
-def test_sigterm_stops_with_code_3_and_can_go_on(server, tmp_path):
+def test_sigterm_stops_with_code_3_and_can_go_on(server, tmp_path, runner):
     row = dict(id='v', title='V', kind='web', format='text', licence='none', seen='this test', year=1722, url=f'{server.home}/thin/' + '{1..9}')
     (tmp_path/'list.json').write_text(json.dumps(dict(source=[row])))
-    with runner() as (start, code):
-        pid = start(tmp_path/'out', '--list', tmp_path/'list.json', '--pause-s', 0)
-        while not [p for p, *_ in server.log if p.startswith('/thin')]: time.sleep(.005)
-        os.kill(pid, signal.SIGTERM)
-        assert code() == 3
-        start(tmp_path/'out', '--list', tmp_path/'list.json', '--pause-s', 0)
-        assert code() == 0 and len(tree(tmp_path/'out')) == 10
+    start, code = runner
+    pid = start(tmp_path/'out', '--list', tmp_path/'list.json', '--pause-s', 0)
+    while not [p for p, *_ in server.log if p.startswith('/thin')]: time.sleep(.005)
+    os.kill(pid, signal.SIGTERM)
+    assert code() == 3
+    start(tmp_path/'out', '--list', tmp_path/'list.json', '--pause-s', 0)
+    assert code() == 0 and len(tree(tmp_path/'out')) == 10
 
 
 def test_command_line(server, tmp_path):
@@ -439,6 +452,17 @@ def test_command_line(server, tmp_path):
     got = run([sys.executable, '-m', 'histlm.collect', tmp_path/'out', '--list', tmp_path/'list.json', '--pause-s', '0', '--mirror', f'archive.invalid={server.home}'])
     assert got.returncode == 1 and '1 fetched, 0 kept, 1 failed' in got.stdout and 'web page' in got.stdout.splitlines()[-1]
     assert c.main([str(tmp_path/'out'), '--mirror', 'nonsense']) == 1
+    assert c.main([str(tmp_path/'new'), '--list', str(tmp_path/'list.json'), '--retry-failed']) == 1
+    assert c.main(['--only', 'v']) == 1, 'OUT is missing, and v is not it'
+    assert c.main(['--list', str(tmp_path/'list.json'), '--dry-run', '--only', 'v', str(tmp_path/'new')]) == 0
+
+
+def test_strays_of_a_killed_process_are_swept(server, tmp_path):
+    (tmp_path/'.collect').mkdir()
+    strays = [tmp_path/'.manifest.csv.abc.tmp', tmp_path/'.collect'/'.x.part.json.abc.tmp']
+    for s in strays: s.write_text('half')
+    assert c.collect([source('x', server.home + '/ok/')], tmp_path, manners=QUICK).ok
+    assert not any(s.exists() for s in strays)
 
 
 # ---- the packaged list
