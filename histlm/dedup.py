@@ -163,16 +163,16 @@ def threshold(
     t = np.interp(np.log(np.maximum(n, 1)), np.log([400, 600, 1000, 1500, 3000]), [.85, .55, .44, .42, .3])
     return np.where(n < 300, 2., t)
 
-# %% ../nbs/12_dedup.ipynb #37c14114
+# %% ../nbs/12_dedup.ipynb #4fd60a10
 def sameness(
     plain: np.ndarray,  # similarity without discount
     weighted: np.ndarray,  # similarity with formulas discounted
     n_bytes: np.ndarray,  # UTF-8 bytes of the shorter text
     slack: float = 1.,  # 0 … 1: how much of the bar the weighted similarity has to reach
 ) -> np.ndarray:  # of bool
-    "Whether texts are copies: alike beyond formulas, or so alike (0.6 from 1,500 bytes, 0.8 at 1,000, 0.9 at 400) that it is no matter."
+    "Whether texts are copies: alike beyond formulas, or so alike (0.6 from 5,000 bytes, 0.78 at 1,400, 0.9 at 400) that it is no matter."
     n = np.asarray(n_bytes, float)
-    nearly_all = np.interp(np.log(np.maximum(n, 1)), np.log([400, 1000, 1500]), [.9, .8, .6])
+    nearly_all = np.interp(np.log(np.maximum(n, 1)), np.log([400, 1400, 2000, 5000]), [.9, .78, .65, .6])
     return (weighted >= slack*threshold(n)) | ((plain >= nearly_all) & (n >= 300))
 
 # %% ../nbs/12_dedup.ipynb #70056e22
@@ -452,7 +452,7 @@ def cut_spans(
         at = end + 2
     return '\n\n'.join(kept)
 
-# %% ../nbs/12_dedup.ipynb #f46c86b7
+# %% ../nbs/12_dedup.ipynb #5e50ffa0
 _SMALL = frozenset('''a an the of in on upon and to for from with or at as his her mr mrs dr sir being which is
     london edinburgh dublin'''.split())
 _GENERIC = frozenset('''work works poem poems play plays letter letters essay essays sermon sermons tale tales life history
@@ -461,7 +461,6 @@ _GENERIC = frozenset('''work works poem poems play plays letter letters essay es
 _TAIL = re.compile(r'\b(?:(?:the )?\w+ edition|in \w+ (?:volumes|parts|books|acts)|written|translated|by)\b.*')
 _VOLUME = re.compile(r'\b(?:vol(?:ume)?s?|part|book|tome|no|number|chap(?:ter)?)\b[. ]*(?:[ivxlc]+|\d{1,3})\b[. ]*')
 
-# %% ../nbs/12_dedup.ipynb #4c3b0d5d
 def _spelt(word):
     "One spelling for public and publick, Compleat and complete, divers and diuers."
     if not word.isalpha(): return word
