@@ -288,7 +288,7 @@ def _eliminate(left, matrix, counts, n_bytes, is_valid):
         yield from zip(rest[goes].tolist(), [head]*int(goes.sum()), plain[goes].tolist())
         left = rest[~goes].tolist()
 
-# %% ../nbs/12_dedup.ipynb #061178a6
+# %% ../nbs/12_dedup.ipynb #1aa44ec4
 def find_duplicates(
     items: Iterable[Item],  # in any order, read once; ids must differ (DedupError)
     near: bool = True,  # False: exact copies only
@@ -306,7 +306,8 @@ def find_duplicates(
         for group in clusters(len(stay), _links(matrix, counts, n_bytes)):
             for i, j, s in _eliminate(group, matrix, counts, n_bytes, is_valid):
                 gone[ids[i]] = Duplicate(ids[i], ids[j], 'near', round(s, 4))
-        for d in [d for d in gone.values() if d.of in gone]: gone[d.id] = replace(d, of=gone[d.of].of, kind='near', similarity=gone[d.of].similarity)
+        for d in [d for d in gone.values() if d.of in gone]:
+            gone[d.id] = replace(d, of=gone[d.of].of, kind='near', similarity=gone[d.of].similarity)
     return sorted(gone.values(), key=lambda d: d.id)
 
 # %% ../nbs/12_dedup.ipynb #0be851a0
@@ -354,7 +355,7 @@ class _Held:
     document: np.ndarray  # number of the document of each window
     size: np.ndarray  # prints in each window
 
-# %% ../nbs/12_dedup.ipynb #360f2b5d
+# %% ../nbs/12_dedup.ipynb #a544b43b
 def _prints_of(item: Item) -> Prints:
     "An item's prints; raises DedupError where it was made without."
     if item.prints is None: raise DedupError(f'item {item.id!r} has no prints; make it with make_item(..., with_prints=True)')
@@ -376,7 +377,8 @@ def _hold(items: Iterable[Item]) -> _Held:
     new = np.append(True, (hashes[1:] != hashes[:-1]) | (windows[1:] != windows[:-1]))[:len(hashes)]
     distinct, first = np.unique(hashes[new], return_index=True)
     windows = windows[new]
-    return _Held(ids, lengths, distinct, np.append(first, len(windows)), windows, np.array(document), np.bincount(windows, minlength=len(document)))
+    size = np.bincount(windows, minlength=len(document))
+    return _Held(ids, lengths, distinct, np.append(first, len(windows)), windows, np.array(document), size)
 
 # %% ../nbs/12_dedup.ipynb #353d17b8
 def _window_weights(held: _Held, hit: np.ndarray, weight: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:

@@ -113,7 +113,8 @@ def test_without_the_discount_formulas_would_pass_for_copies(monkeypatch):
 
 
 def test_exact_copies_among_short_texts_are_found():
-    assert [(d.id, d.kind) for d in find_duplicates([make_item('a', trial(1), 1700), make_item('b', trial(1).upper(), 1701)])] == [('b', 'exact')]
+    pair = [make_item('a', trial(1), 1700), make_item('b', trial(1).upper(), 1701)]
+    assert [(d.id, d.kind) for d in find_duplicates(pair)] == [('b', 'exact')]
 
 
 def test_the_planters_reprints_are_found(tmp_path):
@@ -271,8 +272,10 @@ FROZEN = [30, 37, 51, 58, 62, 64, 89, 108, 110, 116, 126, 156, 171, 182]
 
 
 @pytest.mark.parametrize('a, b', [
-    (dict(title='THE VICAR OF WAKEFIELD: A TALE. VOL. II. Printed by B. Collins', year=1766), dict(title='The Vicar of Wakefield', author='Oliver Goldsmith')),
-    (dict(title='Poems on several Occasions. The second edition.', author='Gay, John'), dict(title='POEMS on Several Occasions', author='John Gay', year=1731)),
+    (dict(title='THE VICAR OF WAKEFIELD: A TALE. VOL. II. Printed by B. Collins', year=1766),
+     dict(title='The Vicar of Wakefield', author='Oliver Goldsmith')),
+    (dict(title='Poems on several Occasions. The second edition.', author='Gay, John'),
+     dict(title='POEMS on Several Occasions', author='John Gay', year=1731)),
     (dict(title='An Eſſay on Man'), dict(title='AN ESSAY ON MAN. In four epistles', author='Pope')),
     (dict(title='Clarissa, volume 1'), dict(title='Clarissa, volume 7')),
     (dict(title='The Compleat Angler'), dict(title='The complete angler, or the contemplative man’s recreation', author='Izaak Walton'))])
