@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 
 from conftest import run
-from histlm import collect as c
+from histlm import collect as c, fetch
 from histlm.core import HistlmError, fingerprint
 from histlm.documents import open_corpus
 
 QUICK = c.Manners(pause_s=0, backoff_s=.01, read_s=.4, connect_s=1, file_s=8, tries=3)
+ROW = dict(id='v', title='V', kind='web', format='text', licence='none', seen='this test', year=1722)
 TEXT = ''.join(f'{i}. Whereas the said Petitioner humbly sheweth.\n' for i in range(4000)).encode()   # 190 kB
 
 
@@ -77,8 +78,10 @@ class Server(http.server.BaseHTTPRequestHandler):
     def do_chunks(self, rest):                                                    # chunked; the first time without the chunk that says "end"
         m = re.fullmatch(r'bytes=(\d+)-', self.headers.get('Range', ''))
         start = int(m[1]) if m else 0
-        self.send(206 if m else 200, b'', announce=False, Transfer_Encoding='chunked', **(dict(Content_Range=f'bytes {start}-{len(TEXT) - 1}/{len(TEXT)}') if m else {}))
-        for i in range(start, len(TEXT) if self.asked() > 1 else 100_000, 20_000): self.wfile.write(b'%x\r\n%b\r\n' % (len(TEXT[i:i + 20_000]), TEXT[i:i + 20_000]))
+        where = dict(Content_Range=f'bytes {start}-{len(TEXT) - 1}/{len(TEXT)}') if m else {}
+        self.send(206 if m else 200, b'', announce=False, Transfer_Encoding='chunked', **where)
+        for i in range(start, len(TEXT) if self.asked() > 1 else 100_000, 20_000):
+            self.wfile.write(b'%x\r\n%b\r\n' % (len(TEXT[i:i + 20_000]), TEXT[i:i + 20_000]))
         if self.asked() > 1: self.wfile.write(b'0\r\n\r\n')
     def do_nonsense(self, rest): self.send(200, TEXT, announce='many')
     def do_circle(self, rest): self.send(302, b'', Location='/circle/' + ('b' if rest == 'a' else 'a'))
@@ -153,9 +156,10 @@ def get(server, tmp_path, path, manners=QUICK, **more):
 
 # ---- what a server can do
 
-@pytest.mark.parametrize('path', ['/ok/', '/cut/', '/stall/', '/busy/', '/ill/', '/norange/', '/hangup/', '/hops/3', '/elsewhere/', '/cut-no-etag/', '/chunks/'])
+@pytest.mark.parametrize('path', ['/ok/', '/cut/', '/stall/', '/busy/', '/ill/', '/norange/', '/hangup/', '/hops/3', '/elsewhere/',
+                                  '/cut-no-etag/', '/chunks/'])
 def test_gets_the_file_in_spite_of(server, tmp_path, monkeypatch, path):
-    monkeypatch.setattr(c.Host, 'rest', lambda self, seconds: None)
+    monkeypatch.setattr(fetch.Host, 'rest', lambda self, seconds: None)
     assert get(server, tmp_path, path) == TEXT
 
 
@@ -165,7 +169,7 @@ def test_gets_the_file_in_spite_of(server, tmp_path, monkeypatch, path):
     ('/dead/', 'busy'), ('/later/', 'busy'), ('/page/', 'web page'), ('/packed/', 'answer'), ('/empty/', 'empty'), ('/huge/', 'too large'),
     ('/endless/', 'too large'), ('/missing-habit', 'unreachable')])
 def test_gives_up_with_the_reason(server, tmp_path, monkeypatch, path, reason):
-    monkeypatch.setattr(c.Host, 'rest', lambda self, seconds: None)
+    monkeypatch.setattr(fetch.Host, 'rest', lambda self, seconds: None)
     monkeypatch.setattr(server, 'handle_error', lambda *a: None)
     manners = c.dataclasses.replace(QUICK, max_bytes=1_000_000, file_s=2, read_s=.2)
     assert get(server, tmp_path, path, manners) == reason
@@ -181,8 +185,11 @@ def test_resumes_and_does_not_begin_again(server, tmp_path):
 
 def test_unreachable_host_costs_three_files_not_all(tmp_path, monkeypatch):
     calls = []
-    monkeypatch.setattr(c.Host, 'rest', lambda self, seconds: None)
-    monkeypatch.setattr(c, 'fetch_once', lambda *a: calls.append(1) or (_ for _ in ()).throw(c.DownloadError('unreachable', 'refused', again=True)))
+    monkeypatch.setattr(fetch.Host, 'rest', lambda self, seconds: None)
+    def refused(*_):
+        calls.append(1)
+        raise c.DownloadError('unreachable', 'refused', again=True)
+    monkeypatch.setattr(fetch, 'fetch_once', refused)
     many = [source(f'f{i}', f'http://127.0.0.1:9/{i}.txt') for i in range(20)]
     report = c.collect(many, tmp_path, manners=QUICK)
     assert len(report.with_status('failed')) == 20 and len(calls) == 3 * QUICK.tries
@@ -195,15 +202,15 @@ def test_a_changed_file_is_not_glued(server, tmp_path, monkeypatch):
     assert get(server, tmp_path, '/changing/') == new
     assert get(server, tmp_path/'2', '/gluing/') == new
     server.log.clear()
-    monkeypatch.setattr(c, 'where_it_goes_on', lambda r, part: part.size if r.status_code == 206 else 0)   # off
+    monkeypatch.setattr(fetch, 'where_it_goes_on', lambda r, part: part.size if r.status_code == 206 else 0)   # off
     assert get(server, tmp_path/'3', '/gluing/') == TEXT[:50_000] + new[50_000:]                         # what nobody wrote
 
 
 def test_length_is_checked(server, tmp_path, monkeypatch):
-    monkeypatch.setattr(c.Host, 'rest', lambda self, seconds: None)
+    monkeypatch.setattr(fetch.Host, 'rest', lambda self, seconds: None)
     assert get(server, tmp_path, '/hangup-cut/') == 'length'
-    once = c.fetch_once
-    monkeypatch.setattr(c, 'fetch_once', lambda *a: once(*a) or True)   # off: believe whatever came
+    once = fetch.fetch_once
+    monkeypatch.setattr(fetch, 'fetch_once', lambda *a: once(*a) or True)   # off: believe whatever came
     assert len(get(server, tmp_path/'2', '/hangup-cut/')) < len(TEXT)
 
 
@@ -226,7 +233,7 @@ def test_robots(server, tmp_path):
 
 
 def test_broken_robots_forbids_for_now(server, tmp_path, monkeypatch):
-    monkeypatch.setattr(c.Host, 'rest', lambda self, seconds: None)
+    monkeypatch.setattr(fetch.Host, 'rest', lambda self, seconds: None)
     monkeypatch.setattr(Server, 'answer', lambda self: self.send(500, b''))
     assert get(server, tmp_path, '/ok/') == 'busy'
     assert {p for p, *_ in server.log} == {'/robots.txt'}
@@ -241,7 +248,7 @@ def test_crawl_delay_lengthens_the_pause(server):
 
 def test_waits_are_those_asked_for(server, tmp_path, monkeypatch):
     rests = []
-    monkeypatch.setattr(c.Host, 'rest', lambda self, seconds: rests.append(seconds))
+    monkeypatch.setattr(fetch.Host, 'rest', lambda self, seconds: rests.append(seconds))
     manners = c.dataclasses.replace(QUICK, backoff_s=100, longest_wait_s=10_000, tries=5)
     assert get(server, tmp_path, '/busy/', manners) == TEXT
     assert [s for s in rests if s] == [7, 7]
@@ -255,18 +262,18 @@ def test_waits_are_those_asked_for(server, tmp_path, monkeypatch):
 
 
 def test_no_redirect_into_a_private_network(server, tmp_path, monkeypatch):
-    monkeypatch.setattr(c, 'is_private', lambda host: host == '127.0.0.1')   # here, localhost plays the open web
+    monkeypatch.setattr(fetch, 'is_private', lambda host: host == '127.0.0.1')   # here, localhost plays the open web
     url = f'http://localhost:{server.server_port}/to/{server.home}/ok/'
     report = c.collect([source('x', url)], tmp_path/'1', manners=QUICK)
     assert report.files[0]['reason'] == 'address'
-    monkeypatch.setattr(c, 'is_private', lambda host: False)   # off
+    monkeypatch.setattr(fetch, 'is_private', lambda host: False)   # off
     assert c.collect([source('x', url)], tmp_path/'2', manners=QUICK).ok
 
 
 def test_web_page_in_place_of_a_text(server, tmp_path, monkeypatch):
     assert get(server, tmp_path, '/page/') == 'web page'
-    assert b'Donate' in c.Path(tmp_path/'2'/'out'/'documents'/'web'/'x.html').read_bytes() if get(server, tmp_path/'2', '/page/', format='html') else 0
-    monkeypatch.setattr(c, 'check_answer', lambda *a: None)   # off
+    assert b'Donate' in get(server, tmp_path/'2', '/page/', format='html'), 'a web page may be what was asked for'
+    monkeypatch.setattr(fetch, 'check_answer', lambda *a: None)   # off
     assert b'Donate' in get(server, tmp_path/'3', '/page/')
 
 
@@ -274,14 +281,15 @@ def test_one_request_at_a_time_to_a_host_several_hosts_at_once(tmp_path, monkeyp
     "Two servers; the first redirects everything to the second, which has work of its own."
     def both():
         with serving() as a, serving() as b:
-            sources = [source(f'a{i}', f'{a.home}/to/{b.home}/ok/a{i}') for i in range(6)] + [source(f'b{i}', f'{b.home}/ok/b{i}') for i in range(6)]
+            sources = [source(f'a{i}', f'{a.home}/to/{b.home}/ok/a{i}') for i in range(6)]
+            sources += [source(f'b{i}', f'{b.home}/ok/b{i}') for i in range(6)]
             folder = tmp_path/os.urandom(4).hex()
             return c.collect(sources, folder, manners=QUICK), a.most, b.most
     ok, answer = Server.do_ok, lambda self, rest: time.sleep(.03) or ok(self, rest)
     monkeypatch.setattr(Server, 'do_ok', answer)
     report, a, b = both()
     assert report.ok and (a, b) == (1, 1)
-    monkeypatch.setattr(c.Host, 'turn', lambda self: contextlib.nullcontext())   # off
+    monkeypatch.setattr(fetch.Host, 'turn', lambda self: contextlib.nullcontext())   # off
     report, a, b = both()
     assert b > 1
 
@@ -300,7 +308,7 @@ def test_names_cannot_lead_out(server, tmp_path, monkeypatch):
 
 def test_a_full_disk_is_a_failure_of_its_own(server, tmp_path, monkeypatch):
     def full(*_): raise OSError(28, 'No space left on device')
-    monkeypatch.setattr(c, '_write', full)
+    monkeypatch.setattr(fetch, '_write', full)
     assert get(server, tmp_path, '/ok/') == 'disk'
     monkeypatch.undo()
     assert get(server, tmp_path, '/ok/') == TEXT
@@ -308,7 +316,7 @@ def test_a_full_disk_is_a_failure_of_its_own(server, tmp_path, monkeypatch):
 
 # ---- whole collections
 
-def shelf(server): return [source('a', server.home + '/ok/a'), source('b', server.home + '/ill/b'), source('c', server.home + '/gone'), source('d', server.home + '/cut/d')]
+def shelf(server): return [source(i, server.home + path) for i, path in (('a', '/ok/a'), ('b', '/ill/b'), ('c', '/gone'), ('d', '/cut/d'))]
 
 
 def tree(folder):
@@ -317,7 +325,7 @@ def tree(folder):
 
 
 def test_report_manifest_and_retry(server, tmp_path, monkeypatch):
-    monkeypatch.setattr(c.Host, 'rest', lambda self, seconds: None)
+    monkeypatch.setattr(fetch.Host, 'rest', lambda self, seconds: None)
     monkeypatch.setattr(server, 'handle_error', lambda *a: None)
     Server.do_gone = lambda self, rest: self.send(404, b'')
     report = c.collect(shelf(server), tmp_path, manners=QUICK)
@@ -353,7 +361,7 @@ def test_json_is_unwrapped(tmp_path, monkeypatch):
 def test_crash_between_any_two_steps(server, tmp_path, monkeypatch):
     "A crash before each single disk operation in turn; the next run gives what an undisturbed one gives."
     class Crash(BaseException): pass
-    monkeypatch.setattr(c.Host, 'rest', lambda self, seconds: None)
+    monkeypatch.setattr(fetch.Host, 'rest', lambda self, seconds: None)
     both = [source('x', server.home + '/cut/'), source('y', server.home + '/ok/y')]
     c.collect(both, tmp_path/'calm', manners=QUICK)
     calm, n = tree(tmp_path/'calm'), 0
@@ -366,8 +374,8 @@ def test_crash_between_any_two_steps(server, tmp_path, monkeypatch):
                 return f(*a, **k)
             return g
         with monkeypatch.context() as m:
-            for owner, name in ((c, 'write_json'), (c, 'fsync_folder'), (c, '_write'), (c, 'file_sha256'), (c.Part, 'drop'), (c.Part, 'save'), (c.os, 'replace'),
-                                (c.os, 'fsync'), (c, 'write_manifest')):
+            for owner, name in ((c, 'write_json'), (fetch, 'write_json'), (c, 'fsync_folder'), (fetch, '_write'), (c, 'file_sha256'),
+                                (fetch, 'file_sha256'), (c.Part, 'drop'), (c.Part, 'save'), (os, 'replace'), (os, 'fsync'), (c, 'write_manifest')):
                 m.setattr(owner, name, crashing(getattr(owner, name)))
             net = c.Net(QUICK)
             try:
@@ -412,7 +420,7 @@ def runner():
 
 def test_killed_at_random_bytes(server, tmp_path, runner):
     "kill -9, again and again, at moments chosen by bytes on the disk; the files and the manifest are those of a calm run."
-    rows = [dict(id=f'v{i}', title='V', kind='web', format='text', licence='none', seen='this test', year=1722, url=f'{server.home}/thin/{i}') for i in range(6)]
+    rows = [ROW | dict(id=f'v{i}', url=f'{server.home}/thin/{i}') for i in range(6)]
     (tmp_path/'list.json').write_text(json.dumps(dict(source=rows)))
     c.collect(c.load_sources(tmp_path/'list.json'), tmp_path/'calm', manners=QUICK)
     rng, kills, out = random.Random(17), 0, tmp_path/'out'
@@ -435,8 +443,7 @@ def test_killed_at_random_bytes(server, tmp_path, runner):
 
 
 def test_sigterm_stops_with_code_3_and_can_go_on(server, tmp_path, runner):
-    row = dict(id='v', title='V', kind='web', format='text', licence='none', seen='this test', year=1722, url=f'{server.home}/thin/' + '{1..9}')
-    (tmp_path/'list.json').write_text(json.dumps(dict(source=[row])))
+    (tmp_path/'list.json').write_text(json.dumps(dict(source=[ROW | dict(url=f'{server.home}/thin/' + '{1..9}')])))
     start, code = runner
     pid = start(tmp_path/'out', '--list', tmp_path/'list.json', '--pause-s', 0)
     while not [p for p, *_ in server.log if p.startswith('/thin')]: time.sleep(.005)
@@ -447,9 +454,10 @@ def test_sigterm_stops_with_code_3_and_can_go_on(server, tmp_path, runner):
 
 
 def test_command_line(server, tmp_path):
-    row = dict(id='v', title='V', kind='web', format='text', licence='none', seen='this test', year=1722, url='http://archive.invalid/ok/v')
+    row = ROW | dict(url='http://archive.invalid/ok/v')
     (tmp_path/'list.json').write_text(json.dumps(dict(source=[row, {**row, 'id': 'w', 'url': 'http://archive.invalid/page/w'}])))
-    got = run([sys.executable, '-m', 'histlm.collect', tmp_path/'out', '--list', tmp_path/'list.json', '--pause-s', '0', '--mirror', f'archive.invalid={server.home}'])
+    got = run([sys.executable, '-m', 'histlm.collect', '--list', tmp_path/'list.json', '--pause-s', '0', '--only', 'v', 'w',
+               '--mirror', f'archive.invalid={server.home}', tmp_path/'out'])
     assert got.returncode == 1 and '1 fetched, 0 kept, 1 failed' in got.stdout and 'web page' in got.stdout.splitlines()[-1]
     assert c.main([str(tmp_path/'out'), '--mirror', 'nonsense']) == 1
     assert c.main([str(tmp_path/'new'), '--list', str(tmp_path/'list.json'), '--retry-failed']) == 1
@@ -482,12 +490,15 @@ def test_packaged_list():
 @pytest.mark.parametrize('bad, field', [
     ({'colour': 'red'}, 'colour'), ({'seen': ''}, 'seen'), ({'licence': None}, 'licence'), ({'year': 1492}, 'year'), ({'year': 1851}, 'year'),
     ({'year': 1722.5}, 'year'), ({'edition_year': 1721}, 'edition_year'), ({'id': 'A B'}, 'id'), ({'id': '..'}, 'id'), ({'id': 'x' * 81}, 'id'),
-    ({'url': 'https://www.gutenberg.org/ebooks/376'}, 'url'), ({'url': 'https://x.org/'}, 'url'), ({'url': 'gopher://x.org/a'}, 'url'), ({'url': 'https://'}, 'url'),
-    ({'url': 'https://x.org/{}.txt'}, 'url'), ({'sha256': 'AB'}, 'sha256'), ({'kind': 'eebo', 'url': '', 'ids': ['13049']}, 'ids'), ({'ids': ['1']}, 'url'),
+    ({'url': 'https://www.gutenberg.org/ebooks/376'}, 'url'), ({'url': 'https://x.org/'}, 'url'), ({'url': 'gopher://x.org/a'}, 'url'),
+    ({'url': 'https://'}, 'url'),
+    ({'url': 'https://x.org/{}.txt'}, 'url'), ({'sha256': 'AB'}, 'sha256'), ({'kind': 'eebo', 'url': '', 'ids': ['13049']}, 'ids'),
+    ({'ids': ['1']}, 'url'),
     ({'title': 'a\tb'}, 'title'), ({'kind': 'local', 'path': 'x'}, 'path'), ({'format': 'docx'}, 'format')])
 def test_list_errors_are_named(tmp_path, bad, field):
     row = dict(id='x', title='X', kind='web', format='text', licence='none', seen='this test', year=1722, url='https://x.org/a.txt')
-    (tmp_path/'l.json').write_text(json.dumps(dict(source=[{k: v for k, v in {**row, **bad}.items() if v != '' or k in ('seen',)}])))
+    row = {k: v for k, v in {**row, **bad}.items() if v != '' or k == 'seen'}
+    (tmp_path/'l.json').write_text(json.dumps(dict(source=[row])))
     with pytest.raises(c.SourceError) as e: c.load_sources(tmp_path/'l.json')
     assert e.value.field == field and 'entry 1' in e.value.entry
     assert e.value.remedy and str(e.value).endswith(e.value.remedy)
