@@ -404,14 +404,15 @@ class Leak:
     n_bytes: int  # about how many bytes of it
     spans: tuple  # where it stands in the train document: (start, end) in UTF-8 bytes
 
-# %% ../nbs/12_dedup.ipynb #818e0b4e
+# %% ../nbs/12_dedup.ipynb #5977f69d
 def _judge(held: _Held, seen: np.ndarray, train_id: str, place: np.ndarray, at: np.ndarray):
     "Yield the leaks of one train document, prints that many train documents share discounted."
     weight = FAMILIAR/np.maximum(FAMILIAR, seen)
     total = np.bincount(held.windows, np.repeat(weight, np.diff(held.first)), len(held.size))
     windows, n = _window_weights(held, np.unique(place), weight)
-    size = held.size[windows]
-    windows = windows[n >= _enough(size)*np.maximum(total[windows], size/2)]
+    plain, size = _window_weights(held, np.unique(place))[1], held.size[windows]
+    nearly_all = plain >= .75*np.maximum(size, 2*FEWEST_PRINTS)  # however many other documents have it too
+    windows = windows[(n >= _enough(size)*np.maximum(total[windows], size/2)) | nearly_all]
     for d in np.unique(held.document[windows]):
         mine = np.zeros(len(held.size), bool)
         mine[windows[held.document[windows] == d]] = True

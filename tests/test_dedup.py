@@ -249,6 +249,13 @@ def test_an_excerpt_inside_a_long_train_document_is_found_and_can_be_cut(documen
     assert found >= 19, found
 
 
+def test_what_sixty_train_documents_quote_is_found_all_the_same(documents):
+    passage, hosts = max(documents, key=lambda d: len(d.text)), [d for d in documents if len(d.text) < 4000]
+    train = [make_item(f't{i}', f'{hosts[i].text}\n\n{passage.text}', with_prints=True) for i in range(60)]
+    found = leaks(train, [make_item('v', passage.text, with_prints=True)])
+    assert len(found) == 60 and min(l.share for l in found) > .8
+
+
 def test_clean_documents_do_not_leak(items):
     valid = [replace(i, split='valid') for i in items[::10]]
     train = [i for k, i in enumerate(items) if k % 10]
