@@ -4,15 +4,15 @@
 
 # %% auto #0
 __all__ = ['LETTER_MARKS', 'LINE_MARKS', 'RULES', 'MAX_ROUNDS', 'NormaliseError', 'fold_word', 'count_words', 'Lexicon',
-           'build_lexicon', 'period_lexicon', 'Evidence', 'Change', 'apply_edits', 'Normalised', 'undo', 'Rule', 'rule',
-           'NormaliseOptions', 'fill_word', 'is_quiet', 'normalise']
+           'skeleton', 'build_lexicon', 'period_lexicon', 'Evidence', 'Change', 'apply_edits', 'Normalised', 'undo',
+           'Rule', 'rule', 'NormaliseOptions', 'fill_word', 'is_quiet', 'normalise']
 
-# %% ../nbs/10_normalise.ipynb #9905f4e0
+# %% ../nbs/10_normalise.ipynb #5205825d
 import gzip, itertools, re, unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib import resources
 from typing import NamedTuple
 
@@ -49,7 +49,7 @@ def count_words(
 
 _MARKED = re.compile(f'[{LETTER_MARKS}{LINE_MARKS}]|--')
 
-# %% ../nbs/10_normalise.ipynb #7ec7f315
+# %% ../nbs/10_normalise.ipynb #0c2b8f3e
 @dataclass(frozen=True)
 class Lexicon:
     "Counted words: what is known about how words are spelt."
@@ -59,6 +59,23 @@ class Lexicon:
     ) -> int:
         "How often the word was seen; 0 where it is not known."
         return self.counts.get(fold_word(word), 0)
+
+    @cached_property
+    def sounds(self) -> Counter:
+        "How often each skeleton was seen, over all spellings that share it."
+        seen = Counter()
+        for word, n in self.counts.items(): seen[skeleton(word)] += n
+        return seen
+
+# %% ../nbs/10_normalise.ipynb #01e7f061
+def skeleton(
+    word: str,  # in any spelling
+) -> str:  # shared by its period spellings
+    "A word without doubled letters, final e, and the differences of u and v, i, j and y, vv and w."
+    word = fold_word(word).replace('vv', 'w').replace('uu', 'w').translate(_SAME_SOUND)
+    return re.sub(r'(.)\1+', r'\1', word.removesuffix('e') or word)
+
+_SAME_SOUND = str.maketrans('vjy', 'uii')
 
 # %% ../nbs/10_normalise.ipynb #da779fb4
 def build_lexicon(
@@ -235,8 +252,8 @@ def without(self: NormaliseOptions,
                             self.dashes if 'dashes' not in names else 'keep', self.uv and 'uv' not in names,
                             self.ocr and 'ocr' not in names)
 
-# %% ../nbs/10_normalise.ipynb #3061af6d
-_SUSPECT = re.compile('[Â-ô‚√в\x80-\x9f](?:(?<=[Â-ô])[\x80-\xbf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]|(?<=[ÂÃ])(?= )|(?<=‚)Ä|'
+# %% ../nbs/10_normalise.ipynb #f9532992
+_SUSPECT = re.compile('[Â-ô‚√в\x80-\x9f](?:(?<=[Â-ô])[\x80-\xbf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]|(?<=[ÂÃ])(?<![A-ZÀ-Þ].)(?= )|(?<=‚)Ä|'
                       '(?<=√)[^\x00-\x7f]|(?<=в)Ђ|(?<=[\x80-\x9f]))')  # one class in front: that is what makes it fast
 _LEADS = ''.join(map(chr, [*range(0x80, 0xa0), *range(0xc2, 0xf5)])) + '‚√в'
 _LOST_BYTE = re.compile('â€[\ufffd\x9d]?(?=[ \\n.,;:!?)\'"-]|$)')  # ” whose last byte has no sign in Windows-1252
@@ -249,11 +266,11 @@ def _ftfy():
                              fix_line_breaks=False, remove_control_chars=False, normalization=None)
     return lambda text: fix_encoding(text, config)
 
-# %% ../nbs/10_normalise.ipynb #1f7fb296
+# %% ../nbs/10_normalise.ipynb #4541eb5b
 @rule('mojibake', 'UTF-8 that was read as another encoding; only words with suspicious pairs are shown to ftfy',
       _LEADS,
       changed=(('donâ€™t', 'don’t'), ('the Ã†neid, price Â£5', 'the Æneid, price £5'), ('O Lord,â€', 'O Lord,”')),
-      kept=('“CAFÉ’S”', 'Château, DÉJÀ—vu', 'Rhŷs «É»', 'naïve: £5 §3 ½'))
+      kept=('“CAFÉ’S”', 'ET GEMINÂ PLANGET', 'Château, DÉJÀ—vu', 'Rhŷs «É»', 'naïve: £5 §3 ½'))
 def _mojibake(text, evidence, options):
     "Edits for words that hold mojibake."
     done = 0
@@ -363,7 +380,7 @@ def _brevigraphs(text, evidence, options):
             yield m.start(), m.end(), _BREVIGRAPHS[m[0]][forms.index(best)]
         elif right - left > m.end() - m.start() or m[1] == 'que': yield m.start(), m.end(), m[1]
 
-# %% ../nbs/10_normalise.ipynb #b4912605
+# %% ../nbs/10_normalise.ipynb #43290e5b
 _STROKES = {**dict(zip('āēīōūȳ', 'aeiouy')), **dict(zip('ĀĒĪŌŪȲ', 'AEIOUY')), **dict(zip('ãẽĩõũ', 'aeiou'))}
 _STROKE = re.compile(f'[{"".join(_STROKES)}]|[a-zA-Z][\u0303-\u0305]')
 _BREVE = re.compile('[ăĕĭŏŭĂĔĬŎŬ\u0306]')
@@ -374,9 +391,9 @@ def _written_out(stroke: str, after: str) -> tuple[str, ...]:
     plain = _STROKES.get(stroke, stroke[0])
     if plain.lower() in 'aeiouy': forms = ('m', 'n') if after.lower() in 'mbp' and after else ('n', 'm')
     else: return tuple(plain + f[1:] for f in _STROKED_CONSONANTS.get(plain.lower(), (plain,)))
-    return tuple(plain + (f.upper() if after.isupper() else f) for f in forms)
+    return tuple(plain + (f.upper() if (after or plain).isupper() else f) for f in forms)
 
-# %% ../nbs/10_normalise.ipynb #86a17edf
+# %% ../nbs/10_normalise.ipynb #9893580a
 @rule('macrons', 'a stroke over a vowel stands for n or m where the lexicon knows the word, unless the text marks short vowels too',
       ''.join(_STROKES) + '\u0303\u0304\u0305',
       changed=(('the cōmon people', 'the common people'), ('frō hī', 'from him'), ('Pen\u0304y', 'Penny')),
@@ -388,31 +405,30 @@ def _macrons(text, evidence, options):
     for m in _STROKE.finditer(text): found.setdefault(_word_span(text, *m.span(), also=marks), []).append(m)
     known = {span: _expand_word(text, span, strokes, evidence) for span, strokes in found.items()}
     n_known = sum(map(bool, known.values()))
-    trust = 0 if not n_known else 2 if n_known >= 10 and 3 * n_known >= 2 * len(known) else 1
+    guess = '' if not n_known else 'anywhere' if n_known >= 10 and 3 * n_known >= 2 * len(known) else 'inside'
     for (start, end), strokes in found.items():
         word = known[start, end]
-        if not word and trust and (trust > 1 or text[start:end].islower()):
-            word = _expand_word(text, (start, end), strokes, None, final=trust > 1)
+        if not word and guess and (guess == 'anywhere' or text[start:end].islower()):
+            word = _expand_word(text, (start, end), strokes, evidence, guess)
         if word: yield start, end, word
 
-# %% ../nbs/10_normalise.ipynb #a63e999b
-def _expand_word(text: str, span: tuple, strokes: list, evidence: Evidence | None, final: bool = False) -> str | None:
-    "The word with its strokes written out, as known to the evidence; without evidence, n or m inside the word."
+# %% ../nbs/10_normalise.ipynb #a70b28de
+def _expand_word(text: str, span: tuple, strokes: list, evidence: Evidence, guess: str = '') -> str | None:
+    "The word with its strokes written out as the evidence knows it; a guess is n or m, 'inside' the word or 'anywhere'."
     if len(strokes) > 4: return None
     parts, at = [], span[0]
     for m in strokes:
         after = text[m.end():m.end() + 1] if m.end() < span[1] else ''
         if m[0] in 'ãõ' and after in ('o', 'e'): return None  # São, Camões
         parts += [(text[at:m.start()],), _written_out(m[0], after)]
-        if not evidence and (m[0] not in _STROKES or not final and (m[0] in 'ãẽĩõũ' or not after)): return None
+        if guess and (m[0] not in _STROKES or guess == 'inside' and (m[0] in 'ãẽĩõũ' or not after)): return None
         at = m.end()
     forms = [''.join(p) + text[at:span[1]] for p in itertools.product(*parts)]
-    if not evidence: return forms[0]
-    best, plain = evidence.best(forms), ''.join(_STROKES.get(c, c) for c in text[span[0]:span[1]] if c not in '\u0303\u0304\u0305')
-    known = evidence.lexicon.count
-    return best if best and len(best) > 1 and known(best) * 100 >= known(plain) else None
+    known, plain = evidence.lexicon.count, ''.join(_STROKES.get(c, c) for c in text[span[0]:span[1]] if c not in '\u0303\u0304\u0305')
+    best = (forms[0] if guess == 'anywhere' or not known(plain) else None) if guess else evidence.best(forms)
+    return best if best and len(best) > 1 and (guess or known(best) * 100 >= known(plain)) else None
 
-# %% ../nbs/10_normalise.ipynb #533260ed
+# %% ../nbs/10_normalise.ipynb #da49908b
 _LINE_MARK = re.compile(r'[∣¦|](?:(?<=[∣¦])[∣¦]*(\s*)|(?<=[a-z]\|)(?=[a-z]))')
 
 def _joint(left: str, right: str, evidence: Evidence) -> str:
@@ -422,18 +438,20 @@ def _joint(left: str, right: str, evidence: Evidence) -> str:
     forms, known = [left + right, f'{left}-{right}'], evidence.lexicon.count
     joined, hyphened = map(known, forms)
     if not joined and not hyphened: return '-' if evidence.best(forms) == forms[1] or _is_compound(left, right, evidence) else ''
-    if hyphened * 20 > joined:  # printers differed: the text's own habit decides, if it shows
+    if hyphened * 5 > joined:  # printers differed: the text's own habit decides, if it shows
         own = [evidence.own(form) for form in forms]
         if own[0] != own[1]: joined, hyphened = own
     return '-' if hyphened > joined else ''
 
 _BOUND = frozenset('''under over inter counter super after fore with some more less like shire land lands times ward wards self
     selves ship ships able full hood sides fold most body thing things where ever soever men mans woman mere ties'''.split())
+_STREETS = frozenset(map(skeleton, 'street lane alley row square court fields market yard day'.split()))
 
 def _is_compound(left: str, right: str, evidence: Evidence) -> bool:
     "Whether an unknown word looks like two: halves of four letters or more that are words, none of them a prefix or suffix."
-    halves = fold_word(left), fold_word(right)
-    return not any(h in _BOUND or len(h) < 4 or evidence.lexicon.count(h) < 20 for h in halves) and not evidence.own(left + right)
+    halves, sounds = (fold_word(left), fold_word(right)), evidence.lexicon.sounds
+    if left[0].isupper(): return skeleton(right) in _STREETS and sounds[skeleton(left)] > 20  # but not Knights∣bridge
+    return not any(h in _BOUND or len(h) < 4 or sounds[skeleton(h)] < 20 for h in halves) and not evidence.own(left + right)
 
 def _halves(text: str, start: int, end: int) -> tuple[str, str]:
     "The letters on both sides of a span, marks left out."
@@ -457,7 +475,7 @@ def _line_marks(text, evidence, options):
         elif '¦' in m[0] and not new and left and right: new = _lost_letter(left, right, evidence)
         yield m.start(), m.end(), new if left and right else space
 
-# %% ../nbs/10_normalise.ipynb #ce751cea
+# %% ../nbs/10_normalise.ipynb #45a46043
 _ALPHABET = 'abcdefghijklmnopqrstuvwxyz'
 
 def fill_word(
@@ -465,9 +483,9 @@ def fill_word(
     lexicon: Lexicon,  # what words there are
     times: int = 20,  # how much more frequent the best candidate must be than the second
 ) -> str | None:  # the missing letters in order; None where the lexicon is not sure
-    "Find the only letters that make a word; a candidate seen fewer than 10 times does not count."
+    "Find the only letters that make a word; a candidate seen fewer than 10 times does not count, and two letters need five beside them."
     n, word = pattern.count('?'), pattern.replace('?', '{}')
-    if not 1 <= n <= 2 or len(pattern) - n < 2 or '{' in pattern: return None
+    if not 1 <= n <= 2 or len(pattern) - n < (2, 5)[n - 1] or '{' in pattern: return None
     counts = {letters: lexicon.count(word.format(*letters)) for letters in itertools.product(_ALPHABET, repeat=n)}
     (best, first), (_, second) = Counter(counts).most_common(2)
     return ''.join(best) if first >= 10 and first >= times * second else None
@@ -506,7 +524,7 @@ def _line_end_joint(left: str, right: str, evidence: Evidence) -> str:
     known = evidence.lexicon.count
     return '-' if not known(left + right) and known(left) and known(right) and not evidence.own(left + right) else ''
 
-# %% ../nbs/10_normalise.ipynb #258009ba
+# %% ../nbs/10_normalise.ipynb #af3d2596
 _BRACKETED = (r'[〈⟨][^〉⟩\n]{0,40}[〉⟩]|</?gap\b[^>]{0,200}>|\[\s?(?:\.{2,}|…+|-{2,}|—+|[.…]{0,3}[' + LETTER_MARKS + r']+|'
               r'/?del|illegible|damaged|gap|blank)\s?\]')
 _UNIT = f'(?:{_BRACKETED}|[{LETTER_MARKS}]+)'
@@ -516,7 +534,7 @@ _CLOSING, _OPENING = frozenset('.,;:!?)]}’”'), frozenset('([{‘“')
 
 @rule('gaps', 'a missing word leaves a dash, a missing letter is put in where only one makes a word, all other gap marks go',
       LETTER_MARKS + '〈〉⟨⟩<[',
-      changed=(('the hou•e', 'the house'), ('Person▪ My Lord', 'Person My Lord'), ('rise▪On', 'rise On'),
+      changed=(('the hou•e', 'the house'), ('Person▪ My Lord', 'Person My Lord'), ('rise▪On, own’d▪It', 'rise On, own’d It'),
                ('in Se [...] great poverty', 'in Se — great poverty'), ('he valewes 〈…〉, and', 'he valewes —, and'),
                ('the [---] Session', 'the Session'), ('17▪5', '17—5'), ('the Mark of [x] of', 'the Mark of X of')),
       kept=('[Aside.] Well...', 'he [the King] said', '3 < 4 > 2', '* * *'))
@@ -533,12 +551,13 @@ def _gaps(text, evidence, options):
         yield max(start, done), end, new
         done = end
 
-# %% ../nbs/10_normalise.ipynb #1bc18537
+# %% ../nbs/10_normalise.ipynb #35d140b4
 def _inner_gap(text: str, start: int, end: int, evidence: Evidence) -> str:
     "What replaces a gap that touches a letter or a digit."
     before, after, run = text[start - 1:start] if start else '', text[end:end + 1], text[start:end]
     if before.isdigit() and after.isdigit(): return '—' if len(run) == 1 else ' '
     if not (before.isalpha() or after.isalpha()): return ''
+    if '▪' in run and before.islower() and after.isupper(): return ' '
     left, right = _word_span(text, start, end, also=LETTER_MARKS)
     known, both = evidence.lexicon.count, before.isalpha() and after.isalpha()
     halves = text[left:start], text[end:right]
@@ -549,7 +568,7 @@ def _inner_gap(text: str, start: int, end: int, evidence: Evidence) -> str:
         at = word[:start - left].count('?')
         letters = letters[at:at + len(run)]
         return letters.upper() if (before + after).isupper() and len(word) > 2 else letters
-    return ' ' if '▪' in run and both and (after.isupper() and before.islower() or all(map(known, halves))) else ''
+    return ' ' if '▪' in run and both and all(map(known, halves)) else ''
 
 # %% ../nbs/10_normalise.ipynb #d65c3d22
 def _outer_gap(text: str, start: int, end: int, dash: str) -> tuple[int, int, str]:
@@ -567,7 +586,7 @@ def _outer_gap(text: str, start: int, end: int, dash: str) -> tuple[int, int, st
     if not dash: return start, end, '' if no_space_before or no_space_after else ' '
     return start, end, ' ' * (not no_space_before) + dash + ' ' * (not no_space_after)
 
-# %% ../nbs/10_normalise.ipynb #5c8d26a5
+# %% ../nbs/10_normalise.ipynb #19ea7c42
 _BLANK = ' \t\r\x0b\x0c\x1c-\x1f\x85\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000'
 _WHITE = re.compile(f'[{_BLANK}\n](?:(?<=[{_BLANK[1:]}\n])[{_BLANK}\n]*|[{_BLANK}\n]+|(?<=\\A )|\\Z)')
 _ODD_BLANK = re.compile(f'[{_BLANK[1:]}]')
@@ -576,7 +595,11 @@ _THIN = frozenset('\u2009\u200a\u202f')
 
 def _is_spaced(text: str) -> bool:
     "Whether white space is as the convention has it."
-    return not text or not (text[0].isspace() or text[-1].isspace() or any(d in text for d in _DOUBLED) or _ODD_BLANK.search(text))
+    return _has_no_doubles(text) and not _ODD_BLANK.search(text)
+
+def _has_no_doubles(text: str) -> bool:
+    "Whether no white space stands at an edge or beside other white space, newlines in twos excepted."
+    return not text or not (text[0].isspace() or text[-1].isspace() or any(d in text for d in _DOUBLED))
 
 # %% ../nbs/10_normalise.ipynb #997462e5
 @rule('spaces', 'one space between words, one newline between lines, one blank line between blocks, none at the edges',
@@ -606,24 +629,23 @@ def _dashes(text, evidence, options):
     pattern, new = _DASHES['em' if options.dashes == 'keep' else options.dashes]
     for m in pattern.finditer(text): yield m.start(), m.end(), new
 
-# %% ../nbs/10_normalise.ipynb #cc6e9d6d
+# %% ../nbs/10_normalise.ipynb #e1d6eb07
 _WORD = re.compile("[^\\W\\d_]+(?:['’][^\\W\\d_]+)*")
 
-def _better_spelling(word: str, count: Callable, levels: tuple, times: int, at_least: int) -> str | None:
+def _better_spelling(word: str, seen: int, count: Callable, levels: tuple, times: int, at_least: int) -> str | None:
     "A spelling of the first level that has one far more frequent than the word; None where there is none, or two."
-    seen = count(word)
     if seen >= 2000: return None
     for candidates in levels:
         forms = {form: count(form) for form in candidates(word)}
         best = max(forms, key=forms.get, default=None)
         if best and forms[best] >= max(at_least, times * seen):
-            others = [n for form, n in forms.items() if fold_word(form) != fold_word(best)]
+            others = [n for form, n in forms.items() if skeleton(form) != skeleton(best)]
             return best if forms[best] >= 10 * max(others, default=0) else None
 
-def _respell(text: str, evidence: Evidence, levels: tuple, times: int, at_least: int) -> Iterator:
+def _respell(text: str, pattern: re.Pattern, seen: Callable, count: Callable, levels: tuple, times: int, at_least: int) -> Iterator:
     "Edits for words with a better spelling; a word is looked up once."
-    better = lru_cache(None)(lambda word: _better_spelling(word, evidence.lexicon.count, levels, times, at_least))
-    for m in _WORD.finditer(text):
+    better = lru_cache(None)(lambda word: _better_spelling(word, seen(word), count, levels, times, at_least))
+    for m in pattern.finditer(text):
         new = better(m[0])
         if new: yield m.start(), m.end(), new
 
@@ -642,20 +664,22 @@ def _uv_forms(word: str) -> list[str]:
             forms.add(''.join(letters))
     return sorted(forms - {word})
 
-# %% ../nbs/10_normalise.ipynb #a96cb807
+# %% ../nbs/10_normalise.ipynb #f480d647
 @rule('uv', 'u/v, i/j and vv as the eighteenth century spelt them, where the lexicon knows only that form',
       ''.join(_UV),
       changed=(('they haue giuen vs ioy vpon vs', 'they have given us joy upon us'), ('vvas Vpon', 'was Upon')),
       kept=('vain, jury, Vulcan', 'VI. and IV.'), default=False)
 def _uv(text, evidence, options):
     "Edits for words with u, v, i or j in their older places."
-    for start, end, new in _respell(text, evidence, (_uv_forms,), 50, 20):
+    for start, end, new in _respell(text, _WORD, evidence.lexicon.count, evidence.lexicon.count, (_uv_forms,), 50, 20):
         if not re.fullmatch('[IVXLCDMivxlcdmj]+', text[start:end]): yield start, end, new
 
-# %% ../nbs/10_normalise.ipynb #b0bdc9a9
+# %% ../nbs/10_normalise.ipynb #8984a161
 _MISREAD = (('f', 's'), ('tb', 'th'), ('b', 'h'), ('h', 'b'), ('c', 'e'), ('e', 'c'), ('rn', 'm'), ('m', 'rn'), ('ni', 'm'), ('in', 'm'), ('iu', 'in'),
             ('li', 'h'), ('ii', 'u'), ('u', 'n'), ('n', 'u'), ('cl', 'd'), ('vv', 'w'), ('l', 't'), ('i', 'l'), ('l', 'i'), ('a', 'u'),
             ('ri', 'n'), ('fi', 'si'), ('t', 'r'), ('r', 't'), ('o', 'c'), ('c', 'o'), ('nn', 'un'), ('1', 'l'), ('0', 'o'), ('y', 'v'))
+
+_MISREADABLE = re.compile("[^\\W\\d_]+(?:[01]+[^\\W\\d_]+)*(?:['’][^\\W\\d_]+)*")
 
 def _long_s_forms(word: str) -> list[str]:
     "A word with every f, and with each subset of up to five of them, read as s."
@@ -674,15 +698,18 @@ def _twice_misread_forms(word: str) -> list[str]:
     if not 5 <= len(word) < 16: return []
     return sorted({form for one in _long_s_forms(word) for form in _misread_forms(one)})
 
-# %% ../nbs/10_normalise.ipynb #2edad586
+# %% ../nbs/10_normalise.ipynb #09179545
 @rule('ocr', 'misread letters are put right where the lexicon knows the other word 200 times as well', '',
-      changed=(('fuch as tbe rest', 'such as the rest'), ('feffion of tirne', 'session of time')),
-      kept=('modern class, the clock burned', '1, 5, 0', 'fame, fought, fun'), default=False)
+      changed=(('fuch as tbe rest', 'such as the rest'), ('feffion of tirne', 'session of time'), ('up0n', 'upon')),
+      kept=('loue, litle, horne, Iune, beere, hay', 'on the 10th', 'modern class, the clock burned', '1, 5, 0', 'fame, fought, fun'), default=False)
 def _ocr(text, evidence, options):
     "Edits for misread words."
-    yield from _respell(text, evidence, (_long_s_forms, _misread_forms, _twice_misread_forms), 200, 50)
+    levels = _long_s_forms, _misread_forms, _twice_misread_forms
+    sounds, known = evidence.lexicon.sounds, evidence.lexicon.count
+    skeletons = lru_cache(None)(lambda word: sounds[skeleton(word)])
+    yield from _respell(text, _MISREADABLE, skeletons, known, levels, 200, 50)
 
-# %% ../nbs/10_normalise.ipynb #a518e461
+# %% ../nbs/10_normalise.ipynb #f2de45e2
 _LOUD = re.compile('[^\n -{}~\u00a1-\u00a5\u00a7-\u00ab\u00ae-\u00e2\u00e4-\u00f4\u00f6-\u00ffĂăĔĕĬĭŎŏŬŭŒœŠšŴŵŶŷŸŽž'
                    '\u0391-\u03a9\u03b1-\u03ce—–…‘’“”„″′†‡⅓⅔⁂‖☞|]')
 _LOUD_ASCII = re.compile('[\0-\x09\x0b-\x1f\x7f]')
@@ -691,13 +718,21 @@ def is_quiet(
     text: str,  # any text
 ) -> bool:  # False does not mean that a rule will find something
     "Whether no rule that is on by default can find anything to change."
-    if not _is_spaced(text): return False
+    if not _has_no_doubles(text): return False
     if text.isascii(): loud = _LOUD_ASCII.search(text)
     else: loud = _LOUD.search(text) or _SUSPECT.search(text)
     if loud: return False
-    if ('- ' in text or '-\n' in text or '=\n' in text) and _LINE_HYPHEN.search(text): return False
-    if ('[' in text or '<' in text) and _GAP.search(text): return False
-    return not ('{' in text and _BREVIGRAPH.search(text) or '|' in text and _LINE_MARK.search(text))
+    return not any(_matches_at(text, sign, pattern) for sign, pattern in _SIGNS)
+
+_SIGNS = (('- ', _LINE_HYPHEN), ('-\n', _LINE_HYPHEN), ('=\n', _LINE_HYPHEN), ('[', _GAP), ('<', _GAP), ('{', _BREVIGRAPH), ('|', _LINE_MARK))
+
+def _matches_at(text: str, sign: str, pattern: re.Pattern) -> bool:
+    "Whether a pattern matches where some sign stands; far faster than a search if the sign is rare."
+    at = text.find(sign)
+    while at >= 0:
+        if pattern.match(text, at): return True
+        at = text.find(sign, at + 1)
+    return False
 
 # %% ../nbs/10_normalise.ipynb #59d77b44
 MAX_ROUNDS = 12  # no text was ever seen to need more than four
