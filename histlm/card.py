@@ -54,21 +54,25 @@ PLACES = tuple('''London Westminster Southwark Middlesex Surrey Kent Essex Susse
     Russia Sweden Denmark Poland Constantinople Jerusalem Egypt Africa Guinea America Virginia Boston Philadelphia Canada Jamaica Barbadoes Mexico
     Peru Asia India Bengal Calcutta Bombay Persia Japan Australia'''.split())
 
-# %% ../nbs/12a_card.ipynb #406fa59f
-_GROUP = {word: group for group, words in PRONOUNS.items() for word in words}
-_PLACE = set(PLACES)
+# %% ../nbs/12a_card.ipynb #8a88cdd1
+_TERMS = {w: g for g, words in PRONOUNS.items() for word in words for w in (word, word.capitalize(), word.upper())} | {p: p for p in PLACES}
+_PLACE, _SEEN, _EDGES = set(PLACES), {}, '.,;:!?()[]{}"“”‘’\'«»—–-…*_'
+
+def _term_of(piece: str) -> str:
+    "The pronoun group or place that a piece of text between spaces names, or ''."
+    word = piece.strip(_EDGES)
+    return _TERMS.get(word) or _TERMS.get(word[:-2] if word.endswith(("'s", '’s')) else '') or ''
 
 def count_terms(
     text: str,  # any text
 ) -> dict:  # pronoun group or place -> occurrences, and '' -> words
     "Count pronouns by group and place names; possessives count, and a pronoun may begin with a capital."
-    found = Counter()
-    for piece, n in Counter(text.split()).items():
-        found[''] += n
-        word = re.sub(r"^\W+|(?:['’]s)?\W*$", '', piece)
-        if word in _PLACE: found[word] += n
-        elif word.lower() in _GROUP: found[_GROUP[word.lower()]] += n
-    return dict(found)
+    pieces, found = Counter(text.split()), Counter()
+    if len(_SEEN) > 300_000: _SEEN.clear()
+    for piece in pieces.keys() - _SEEN.keys(): _SEEN[piece] = _term_of(piece)
+    for piece, n in pieces.items():
+        if term := _SEEN[piece]: found[term] += n
+    return {'': sum(pieces.values()), **{t: found[t] for t in sorted(found)}} if pieces else {}
 
 # %% ../nbs/12a_card.ipynb #5521672b
 @dataclass(frozen=True)
@@ -80,10 +84,14 @@ class Block:
     file: str = ''  # of a picture: path beside the page
     level: int = 2  # of a heading: 1 to 3
 
-# %% ../nbs/12a_card.ipynb #fe5d389c
-def _md(text: str) -> str:
+# %% ../nbs/12a_card.ipynb #bb3d1c2d
+def _md(text: str, signs: str = r'[\\`_\[\]<>|#]') -> str:
     "Text that Markdown shows as it stands; `**bold**` stays bold."
-    return re.sub(r'([\\`_\[\]<>|#])', r'\\\1', text.replace('\n', ' ⏎ '))
+    return re.sub(f'({signs})', r'\\\1', text.replace('\n', ' ⏎ '))
+
+def _cell(text) -> str:
+    "The text of a table's cell, where nothing is bold."
+    return _md(str(text), r'[\\`*_\[\]<>|#]')
 
 def to_markdown(
     blocks: list[Block],  # the page
@@ -94,12 +102,12 @@ def to_markdown(
         if b.kind == 'heading': out.append(f'{"#" * b.level} {_md(b.text)}')
         elif b.kind == 'picture': out.append(f'![{_md(b.text)}]({b.file})\n\n*{_md(b.text)}*')
         elif b.kind == 'table':
-            lines = ['| ' + ' | '.join(_md(str(c)) for c in row) + ' |' for row in b.rows]
+            lines = ['| ' + ' | '.join(map(_cell, row)) + ' |' for row in b.rows]
             out.append('\n'.join([lines[0], '|' + '---|' * len(b.rows[0]), *lines[1:]]))
         else: out.append(_md(b.text))
     return '\n\n'.join(out) + '\n'
 
-# %% ../nbs/12a_card.ipynb #61b42792
+# %% ../nbs/12a_card.ipynb #697c955a
 _STYLE = '''body{font:16px/1.55 Georgia,serif;max-width:50em;margin:2em auto;padding:0 1em;color:#222;background:#fff}
 h1,h2,h3{line-height:1.2}h2{margin-top:2em;border-bottom:1px solid #ccc}table{border-collapse:collapse;margin:1em 0;font-size:.9em}
 th,td{padding:.25em .8em;border-bottom:1px solid #ddd;text-align:left;vertical-align:top}td.n,th.n{text-align:right;white-space:nowrap}
@@ -112,7 +120,7 @@ def _html(text: str) -> str:
 def _html_table(rows: tuple) -> str:
     "A table; cells that are figures stand on the right."
     number = lambda c: ' class="n"' if re.fullmatch(r'[-−]?[\d,.]+( ?(%|[kMGT]?B|per .*))?', str(c)) else ''
-    line = lambda row, tag: '<tr>' + ''.join(f'<{tag}{number(c)}>{_html(str(c))}</{tag}>' for c in row) + '</tr>'
+    line = lambda row, tag: '<tr>' + ''.join(f'<{tag}{number(c)}>{html.escape(str(c))}</{tag}>' for c in row) + '</tr>'
     return '<table>\n' + '\n'.join([line(rows[0], 'th'), *(line(r, 'td') for r in rows[1:])]) + '\n</table>'
 
 # %% ../nbs/12a_card.ipynb #53466242

@@ -6,10 +6,10 @@
 __all__ = ['STAGES', 'LEDGER', 'MODULES', 'LIBRARIES', 'FIELDS', 'SIGNED', 'DOCUMENTS', 'PART', 'EXAMPLES', 'CorpusSettings',
            'switch_of', 'Input', 'manifest_inputs', 'list_inputs', 'leave', 'drop', 'note', 'code_versions',
            'make_plan', 'write_plan', 'TextStep', 'ReadInputs', 'ExtractTexts', 'reason_of', 'merged_record',
-           'split_parts', 'LicenceGate', 'NormaliseTexts', 'settle', 'FilterTexts', 'SignTexts', 'to_row', 'from_row',
-           'TableWriter', 'WriteParts', 'smallest', 'corpus_blocks', 'end_with', 'DeskExecutor', 'run_blocks',
-           'candidates', 'Copies', 'find_copies', 'Tally', 'CorpusWriter', 'copy_part', 'finish_corpus', 'check_ledger',
-           'build_corpus', 'found_built', 'corpus_parser', 'closing_lines', 'corpus_main']
+           'split_parts', 'LicenceGate', 'NormaliseTexts', 'in_context', 'settle', 'FilterTexts', 'SignTexts', 'to_row',
+           'from_row', 'TableWriter', 'WriteParts', 'smallest', 'corpus_blocks', 'end_with', 'DeskExecutor',
+           'run_blocks', 'candidates', 'Copies', 'find_copies', 'Tally', 'CorpusWriter', 'copy_part', 'finish_corpus',
+           'check_ledger', 'build_corpus', 'found_built', 'corpus_parser', 'closing_lines', 'corpus_main']
 
 # %% ../nbs/13_corpus.ipynb #1b1fb874
 import argparse, copy, dataclasses, difflib, functools, hashlib, importlib.metadata, importlib.util, itertools, json, multiprocessing
@@ -47,7 +47,7 @@ from .normalise import NormaliseOptions, normalise
 # %% ../nbs/13_corpus.ipynb #53d10eef
 logger.disable('datatrove')
 
-# %% ../nbs/13_corpus.ipynb #cdd54d6e
+# %% ../nbs/13_corpus.ipynb #a17f2cb4
 STAGES = ('normalise', 'filter', 'licence', 'dedup')
 
 @dataclass(frozen=True)
@@ -57,7 +57,8 @@ class CorpusSettings:
     first: int = 1500  # the first year that is let in
     licences: tuple = ()  # licences let in, such as ('CC0-1.0',); empty: all, unknown ones too
     commercial: bool = False  # leave out what is non-commercial or has no known licence
-    off: tuple = ()  # rules and stages that are switched off, such as ('language', 'dedup')
+    off: tuple = ()  # rules and stages that are switched off, such as ('foreign', 'dedup')
+    on: tuple = ()  # rules of chapter 10 that are off by themselves and switched on, such as ('uv',)
     valid_fraction: float = 0.05  # share of works held out, where the manifest does not say
     max_file_bytes: int = 200_000_000  # larger files are not opened
     shard_bytes: int = 4_000_000  # size of a task; decides nothing but the grain of the work
@@ -67,6 +68,9 @@ class CorpusSettings:
             raise CorpusError(f'the years {self.first} to {self.cutoff} are no period; try --first 1500 --cutoff 1850')
         if not 0 <= self.valid_fraction < 1: raise CorpusError(f'valid_fraction {self.valid_fraction} is not in 0 … 1; try 0.05')
         for name in self.off: switch_of(name)
+        optional = [n for n, r in NORMALISE_RULES.items() if not r.default]
+        for name in self.on:
+            if name not in optional: raise CorpusError(f'there is no rule {name!r} to switch on; there are {", ".join(optional)}')
 
 # %% ../nbs/13_corpus.ipynb #7b95ec10
 def switch_of(
@@ -82,7 +86,7 @@ def switch_of(
     raise CorpusError(f'there is no rule or stage {name!r}' + (f'; did you mean {near[0]!r}?' if near else '') +
                       f' There are {", ".join(r or s for s, r in known)}.')
 
-# %% ../nbs/13_corpus.ipynb #196ee374
+# %% ../nbs/13_corpus.ipynb #8694a86a
 @patch
 def is_off(self: CorpusSettings,
     stage: str,  # one of STAGES
@@ -96,6 +100,12 @@ def rules_off(self: CorpusSettings,
 ) -> frozenset:
     "The single rules of a stage that are switched off."
     return frozenset(r for s, r in map(switch_of, self.off) if s == stage and r)
+
+@patch
+def options(self: CorpusSettings) -> NormaliseOptions:
+    "What chapter 10 is asked to do."
+    on = {n: {'quotes': 'straight', 'dashes': 'em'}.get(n, True) for n in self.on}
+    return NormaliseOptions(**on).without(*self.rules_off('normalise'))
 
 # %% ../nbs/13_corpus.ipynb #3a5df6f1
 @dataclass(frozen=True)
@@ -358,14 +368,16 @@ class ExtractTexts(PipelineStep):
             if n: leave(item, 'extract', reason, n)
         return split_parts(item, parts)
 
-# %% ../nbs/13_corpus.ipynb #ca0af2d5
+# %% ../nbs/13_corpus.ipynb #83de1ed7
+_REASONS = (('empty', r'is empty'), ('no text', r'holds no text'), ('too large', r'the limit is'), ('too long a line', r'has a line of'),
+            ('entities', r'entit'), ('encoding', r'UTF-8: byte|unknown encoding|charset'), ('binary', r'binary|not text|control char|NUL'),
+            ('damaged PDF', r'PDF'), ('damaged XML', r'well-formed|XML'))
+
 def reason_of(
     error: Exception,  # why a file cannot be read
 ) -> str:  # a few words, the same for all errors of its kind
-    "The reason under which an error stands in the ledger: its own, or the name of its class in words."
-    named = getattr(error, 'reason', '')
-    if isinstance(named, str) and named: return named
-    return re.sub(r'(?<=[a-z])(?=[A-Z])', ' ', type(error).__name__).lower().removesuffix(' error') or 'unreadable'
+    "The reason under which an error stands in the ledger, read off its message; 'unreadable' where nothing better is known."
+    return next((name for name, sign in _REASONS if re.search(sign, str(error))), 'unreadable')
 
 # %% ../nbs/13_corpus.ipynb #84b7dba7
 FIELDS = ('source', 'title', 'author', 'licence', 'origin', 'split')
@@ -425,7 +437,7 @@ class LicenceGate(TextStep):
         names = {n.lower() for n in terms.names} or {licence.lower()}
         return 'not asked for' if self.allowed and not names <= self.allowed else ''
 
-# %% ../nbs/13_corpus.ipynb #62626f47
+# %% ../nbs/13_corpus.ipynb #2e952393
 class NormaliseTexts(TextStep):
     "Applies the rules of chapter 10."
     name, stage = 'histlm.normalise', 'normalise'
@@ -434,21 +446,40 @@ class NormaliseTexts(TextStep):
     ):
         super().__init__()
         self.off = settings.is_off(STAGES[0])
-        self.options = NormaliseOptions().without(*settings.rules_off(STAGES[0]))
+        self.options = settings.options()
 
     def work_on(self, item: Item) -> None:
         "Normalise one text, with its ledger and examples."
         done = normalise(item.text, self.options)
         for rule, n in sorted(done.bytes_by_rule.items()):
             if n: leave(item, 'normalise', rule, n)
-        changes = {}
-        for change in done.changes: changes.setdefault(change.rule, []).append(change)
-        for rule, all_of_it in changes.items():
-            change = all_of_it[zlib.crc32(item.id.encode()) % len(all_of_it)]
-            note(item, 'normalise', rule, f'{change.old!r} → {change.new!r}')
+        by_rule = {}
+        for change in done.changes: by_rule.setdefault(change.rule, []).append(change)
+        for rule, changes in by_rule.items():
+            change = changes[zlib.crc32(item.id.encode()) % len(changes)]
+            note(item, 'normalise', rule, in_context(item.text, done.changes, change))
         item.metadata['n_changes'] += len(done.changes)
         item.text = done.text
         settle(item, 'normalise')
+
+# %% ../nbs/13_corpus.ipynb #52a1bb66
+def in_context(
+    before: str,  # the text as it was
+    changes: list,  # the log of chapter 10
+    change,  # one of it
+    width: int = 25,  # characters shown on each side
+) -> str:  # such as 'divers Coun[∣→]tries'
+    "A change with the words around it, marked by brackets."
+    at = change.start
+    for step in range(change.step - 1, -1, -1):
+        shift = 0
+        for c in (c for c in changes if c.step == step):
+            if c.start - shift >= at: break
+            shift += len(c.old) - len(c.new)
+        at += shift
+    end = at + len(change.old)
+    if before[at:end] != change.old: return f'[{change.old}→{change.new}]'
+    return f'{before[max(0, at - width):at]}[{change.old}→{change.new}]{before[end:end + width]}'
 
 # %% ../nbs/13_corpus.ipynb #95225378
 def settle(
@@ -887,7 +918,7 @@ def check_ledger(
     _check_texts(folder, texts)
     return dict(files=len(read), read=sum(read.values()), kept=sum(kept.values()), removed=sum(gone.values()), dropped=dropped)
 
-# %% ../nbs/13_corpus.ipynb #c5e8bbe6
+# %% ../nbs/13_corpus.ipynb #5166106a
 def _groups(path: Path, columns: list) -> Iterator[list]:
     "The columns of a Parquet file as lists, one group of rows at a time."
     with pq.ParquetFile(path) as file:
@@ -896,11 +927,11 @@ def _groups(path: Path, columns: list) -> Iterator[list]:
 def _check_texts(folder: Path, texts: Counter) -> None:
     "Compare the texts in the Parquet files with the ledger's kept bytes."
     left = dict(texts)
-    for path in sorted((folder/'documents').glob('*.parquet')):
-        for ids, bodies in _groups(path, ['id', 'text']):
-            for id, text in zip(ids, bodies):
-                if left.pop(id, None) != len(text.encode()):
-                    raise CorpusError(f'{id}: the ledger keeps {texts.get(id, 0):,} bytes and the text has {len(text.encode()):,}')
+    parts = sorted((folder/'documents').glob('*.parquet'))
+    for ids, bodies in progress((g for path in parts for g in _groups(path, ['id', 'text'])), desc='checking the books', unit='groups'):
+        for id, text in zip(ids, bodies):
+            if left.pop(id, None) != len(text.encode()):
+                raise CorpusError(f'{id}: the ledger keeps {texts.get(id, 0):,} bytes and the text has {len(text.encode()):,}')
     if left: raise CorpusError(f'{min(left)}: the ledger keeps it and no file of documents/ holds it')
 
 # %% ../nbs/13_corpus.ipynb #40f2e6c6
@@ -947,15 +978,15 @@ def found_built(
     raise CorpusError(f'{out} was built from something else ({short(facts.get("build", "?"), 8)}; now {short(plan["build"], 8)}): '
                       f'{" and ".join(parts)} differ. Choose another name, or remove it.')
 
-# %% ../nbs/13_corpus.ipynb #421919a2
+# %% ../nbs/13_corpus.ipynb #a612713f
 def _rules_help() -> str:
     "All rules with their reasons, for --help."
     out = []
     for stage, rules in (('normalise', NORMALISE_RULES), ('filter', FILTER_RULES)):
         out.append(f'rules of {stage} (switch one off with -x NAME, all with -x {stage}):')
         for name, rule in rules.items():
-            why = getattr(rule, 'reason', '') or (getattr(rule, '__doc__', '') or '').strip().split('\n')[0]
-            out.append(f'  {name:<22} {why if len(why) < 110 else why[:107] + "..."}'.rstrip())
+            why = rule.reason if getattr(rule, 'default', True) else f'(only with --on {name}) {rule.reason}'
+            out.append(f'  {name:<18} {why if len(why) < 110 else why[:107] + "..."}')
     return '\n'.join(out)
 
 def corpus_parser() -> argparse.ArgumentParser:
@@ -979,6 +1010,7 @@ def corpus_parser() -> argparse.ArgumentParser:
     p.add_argument('--licences', nargs='+', default=[], metavar='NAME', help='let in only these, e.g. CC0-1.0 CC-BY-SA-4.0 (default: all)')
     p.add_argument('--commercial', action='store_true', help='leave out non-commercial and unknown licences')
     p.add_argument('-x', '--off', action='append', default=[], metavar='NAME', help='switch a rule or a stage off; may be repeated')
+    p.add_argument('--on', action='append', default=[], metavar='NAME', help='switch on a rule that is off by itself; may be repeated')
     p.add_argument('--name', default='', help='of the corpus, for its card (default: the name of SRC)')
     return p
 
@@ -1002,7 +1034,7 @@ def closing_lines(
               f'Train     scripts/train --corpus {out} --preset small --minutes 10']
     return '\n'.join(lines)
 
-# %% ../nbs/13_corpus.ipynb #e35f57be
+# %% ../nbs/13_corpus.ipynb #09efe131
 def corpus_main(
     argv: list[str] | None = None,  # None: the command line
 ) -> int:  # exit code: 0 built or found, 1 failed with the reason as the last line
@@ -1014,7 +1046,7 @@ def corpus_main(
         if a.workers is not None and a.workers < 1: raise CorpusError(f'--workers {a.workers}: a whole number from 1 is wanted')
         place = lambda p: Path.cwd()/Path(p).expanduser()
         facts = build_corpus(place(a.src), place(a.out), a.cutoff, a.workers, a.name, first=a.first, licences=tuple(a.licences),
-                             commercial=a.commercial, off=tuple(a.off))
+                             commercial=a.commercial, off=tuple(a.off), on=tuple(a.on))
         print(f'{a.out} was built before from the same input and settings; nothing to do.' if facts.get('found') else
               f'Built in {human_time(time.monotonic() - started)}; every byte is accounted for.')
         print(closing_lines(facts, a.out.rstrip('/')))

@@ -1,15 +1,15 @@
 "Chapter 13 from outside: files of every kind and of every badness in, documents, ledger and card out, the same bytes whoever does the work."
-import csv, json, os, shutil, signal, subprocess, sys, time
+import csv, hashlib, json, os, shutil, signal, subprocess, time
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
 from conftest import PYTHON, ROOT, run
-from histlm.core import file_sha256, fingerprint
-from histlm.corpus import LEDGER, STAGES, CorpusSettings, build_corpus, check_ledger
+from histlm.core import file_sha256
+from histlm.corpus import LEDGER, STAGES, build_corpus, check_ledger, corpus_main
 from histlm.documents import CorpusError, open_corpus
-from histlm.sample import sample_documents
+from histlm.plant import plant_corpus
 
 BUILD = 'import sys, json; from histlm.corpus import build_corpus; build_corpus(sys.argv[1], sys.argv[2], **json.loads(sys.argv[3]))'
 
@@ -30,38 +30,25 @@ def write_manifest(folder, rows):
     "The manifest of a folder."
     columns = ['id', 'path', 'source', 'title', 'author', 'year', 'licence', 'origin', 'split', 'bytes', 'sha256']
     with open(folder/'manifest.csv', 'w', newline='', encoding='utf-8') as f:
-        out = csv.DictWriter(f, columns, restval='')
+        out = csv.DictWriter(f, columns, restval='', extrasaction='ignore')
         out.writeheader()
         out.writerows(rows)
 
 
-def paragraphs(document):
-    "The text of a sample document as paragraphs."
-    return [p for p in document.text.replace('\n\n', '\n').split('\n') if p.strip()]
+def read_manifest(folder):
+    "The rows of a manifest."
+    with open(folder/'manifest.csv', encoding='utf-8', newline='') as f: return list(csv.DictReader(f))
 
 
 def make_archive(folder):
-    "A small archive: plain text, TEI, XHTML and a session of trials, with a reprint, a late book and a row without its file."
-    rows = []
-    for i, d in enumerate(sample_documents(120_000, 7)):
-        said = dict(source=('letters', 'plays', 'books')[i % 3], title=f'Work {i}', author=f'Author {i}', year=d.year,
-                    licence=('CC0-1.0', 'CC-BY-NC-4.0', 'CC-BY-SA-4.0', '')[i % 4], split=('train', 'valid', '')[i % 3])
-        if i % 3 == 0: add(folder, rows, f'letters/{i:03}.txt', '\n\n'.join(paragraphs(d)) + '\n', **said)
-        elif i % 3 == 1:
-            body = ''.join(f'<p>{p.replace("&", "&amp;").replace("<", "&lt;")}</p>\n' for p in paragraphs(d))
-            add(folder, rows, f'plays/{i:03}.xml', f'<?xml version="1.0"?>\n<TEI xmlns="http://www.tei-c.org/ns/1.0"><teiHeader><fileDesc><titleStmt><title>x'
-                f'</title></titleStmt></fileDesc></teiHeader><text><body>\n{body}</body></text></TEI>', **said)
-        else:
-            body = ''.join(f'<p>{p.replace("&", "&amp;").replace("<", "&lt;")}</p>\n' for p in paragraphs(d))
-            add(folder, rows, f'books/{i:03}.xhtml', '<?xml version="1.0"?>\n<html xmlns="http://www.w3.org/1999/xhtml"><head><title>x</title></head>'
-                f'<body>\n{body}</body></html>', **said)
-    first = (folder/rows[0]['path']).read_text()
-    add(folder, rows, 'letters/reprint.txt', first + '\nFINIS.\n', source='letters', title='Another Title', author='A. N.', year=1760, licence='CC0-1.0',
-        split='valid')
-    add(folder, rows, 'letters/late.txt', first.replace('the', 'that'), source='letters', title='Late', year=1901, licence='CC0-1.0', split='train')
+    "Planted files of every kind (chapter 08a) with reprints across the split; other licences, a late book and a row without its file."
+    plant_corpus(folder, 20, 3, n_bytes=6000, reprint_every=10)
+    rows = read_manifest(folder)
+    for i, row in enumerate(rows): row['licence'] = ('CC0-1.0', 'CC-BY-NC-4.0', 'CC-BY-SA-4.0', '')[i % 4]
+    letter = 'Sir, I have yours of the 5th instant, and shall wait upon you in Fleet-street on Tuesday next. ' * 12
+    add(folder, rows, 'late.txt', letter, source='letters', title='Late', year=1901, licence='CC0-1.0', split='train')
     rows.append(dict(id='gone', path='letters/gone.txt', source='letters'))
     write_manifest(folder, rows)
-    return rows
 
 
 @pytest.fixture(scope='module')
@@ -88,7 +75,7 @@ def texts(folder):
 
 def test_every_byte_of_every_file_is_accounted_for(archive, built):
     books, facts = check_ledger(built), json.loads((built/'corpus.json').read_text())
-    files = [archive/r['path'] for r in csv.DictReader(open(archive/'manifest.csv', encoding='utf-8'))]
+    files = [archive/r['path'] for r in read_manifest(archive)]
     assert books['files'] == len(files) and books['read'] == sum(p.stat().st_size for p in files if p.exists())
     assert books['read'] == books['kept'] + books['removed'] and books['kept'] == facts['bytes'] == sum(len(r['text'].encode()) for r in texts(built).values())
     removed = sum(c['bytes'] for by in facts['ledger'].values() for c in by.values())
@@ -100,19 +87,18 @@ def test_every_byte_of_every_file_is_accounted_for(archive, built):
 def test_bad_rows_and_late_books_are_dropped_with_their_reason(built):
     by_file = {r['file']: r for r in ledger(built) if r['outcome'] == 'dropped'}
     assert by_file['gone']['stage'] == 'extract' and 'line' in by_file['gone']['detail']
-    assert by_file['letters/late.txt']['stage'] == 'filter'
+    assert by_file['late.txt']['stage'] == 'filter'
     assert '/' + str(ROOT) not in json.dumps(list(by_file.values()))
 
 
 def test_texts_are_what_they_say(built):
-    import hashlib
     for r in texts(built).values():
         assert r['sha256'] == hashlib.sha256(r['text'].encode()).hexdigest()
         assert r['text'] and r['split'] in ('train', 'valid') and (r['year'] is None or 1500 <= r['year'] <= 1850)
 
 
 def test_the_manifest_beats_the_file_and_decides_the_split(archive, built):
-    rows = {r['id']: r for r in csv.DictReader(open(archive/'manifest.csv', encoding='utf-8'))}
+    rows = {r['id']: r for r in read_manifest(archive)}
     got = texts(built)
     assert len(got) > 5
     for id, r in got.items():
@@ -121,12 +107,14 @@ def test_the_manifest_beats_the_file_and_decides_the_split(archive, built):
         assert r['title'].startswith(said['title']) and r['author'] == said['author']
 
 
-def test_reprints_do_not_cross_from_valid_to_train(archive, built):
-    drops = [r for r in ledger(built) if r['stage'] == 'dedup']
-    first = next(csv.DictReader(open(archive/'manifest.csv', encoding='utf-8')))
-    pair = {first['id'], 'letters/reprint.txt'}
-    gone = [r for r in drops if r['file'] in pair]
-    assert len(gone) == 1 and first['split'] == 'train' and gone[0]['file'] == first['id'], gone
+def test_a_reprint_on_the_other_side_of_the_split_goes_from_train(archive, built, tmp_path):
+    from histlm.plant import read_truth
+    sides, kept = {r['id']: r['split'] for r in read_manifest(archive)}, {id.split('#')[0] for id in texts(built)}
+    pairs = [(t['id'], t['reprint_of']) for t, _ in read_truth(archive) if t['reprint_of']]
+    assert pairs and all(sides[a] != sides[b] for a, b in pairs)
+    for pair in pairs: assert [id for id in pair if id in kept] == [id for id in pair if sides[id] == 'valid'], pair
+    gone = {r['file']: r for r in ledger(built) if r['stage'] == 'dedup' and r['outcome'] == 'dropped'}
+    assert set(gone) >= {id for pair in pairs for id in pair if sides[id] == 'train'}
 
 
 def test_the_same_bytes_again_and_on_two_workers(archive, built, tmp_path):
@@ -202,7 +190,7 @@ def test_each_stage_switched_off_shows(archive, built, tmp_path):
     off = build_corpus(archive, tmp_path/'off', workers=1, off=STAGES)
     assert set(off['ledger']) == {'extract'} and off['documents'] == on['documents'] + sum(
         c['documents'] for stage, by in on['ledger'].items() if stage != 'extract' for c in by.values())
-    assert {'filter', 'dedup'} <= set(on['ledger']) and 'letters/late.txt' in texts(tmp_path/'off') and check_ledger(tmp_path/'off')
+    assert {'filter', 'dedup'} <= set(on['ledger']) and 'late.txt' in texts(tmp_path/'off') and check_ledger(tmp_path/'off')
     gate = build_corpus(archive, tmp_path/'gate', workers=1, commercial=True, off=('normalise', 'filter', 'dedup'))
     none = build_corpus(archive, tmp_path/'none', workers=1, commercial=True, off=STAGES)
     assert 'licence' in gate['ledger'] and 'licence' not in none['ledger']
@@ -217,7 +205,7 @@ def test_the_licence_gate(archive, tmp_path):
 
 def test_the_card_names_what_a_reader_must_know(built):
     card, page = (built/'card.md').read_text(), (built/'card.html').read_text()
-    for word in ('non-commercial', 'share-alike', 'unknown', 'letters/gone.txt', 'he for every she', '1850'): assert word in card and word in page, word
+    for word in ('non-commercial', 'share-alike', 'unknown', 'line 23', 'he for every she', '1850'): assert word in card and word in page, word
     for picture in ('decades', 'flow', 'reasons', 'pronouns', 'places'):
         assert f'card/{picture}.png' in page and (built/'card'/f'{picture}.png').read_bytes().startswith(b'\x89PNG')
 
@@ -269,14 +257,15 @@ def test_training_reads_it(built, tmp_path, capsys):
     with pytest.raises(CorpusError, match='has changed'): open_corpus(other)
 
 
-def test_the_command_explains_itself_and_fails_in_one_line(archive, tmp_path):
-    command = [PYTHON, '-c', 'import sys; from histlm.corpus import corpus_main; sys.exit(corpus_main(sys.argv[1:]))']
-    told = run([*command, '--help'])
-    assert told.returncode == 0 and 'manifest.csv' in told.stdout and '--commercial' in told.stdout and 'rules of filter' in told.stdout
+def test_the_command_explains_itself_and_fails_in_one_line(archive, tmp_path, capsys):
+    with pytest.raises(SystemExit) as told: corpus_main(['--help'])
+    said = capsys.readouterr().out
+    assert told.value.code == 0 and all(w in said for w in ('manifest.csv', '--commercial', 'rules of filter', 'exit codes'))
+    assert corpus_main([str(tmp_path/'nowhere'), str(tmp_path/'x')]) == 1
+    assert capsys.readouterr().err.strip().splitlines()[-1].startswith('scripts/corpus: failed: ')
     home = tmp_path/'home'
     home.mkdir()
-    made = run([*command, archive, tmp_path/'out', '--workers', '1', '-x', 'dedup'], HOME=home)
+    made = run([PYTHON, '-c', 'import sys; from histlm.corpus import corpus_main; sys.exit(corpus_main(sys.argv[1:]))', archive, tmp_path/'out',
+                '--workers', '1', '-x', 'dedup'], HOME=home, HISTLM_DATA=tmp_path/'data')
     assert made.returncode == 0 and 'scripts/train --corpus' in made.stdout and 'every byte is accounted for' in made.stdout, made.stdout
     assert list(home.iterdir()) == [] and 'datatrove' not in made.stdout and 'INFO' not in made.stdout
-    failed = run([*command, tmp_path/'nowhere', tmp_path/'x'])
-    assert failed.returncode == 1 and failed.stdout.strip().splitlines()[-1].startswith('scripts/corpus: failed: ')
