@@ -6,11 +6,10 @@
 __all__ = ['unique_runs', 'unique_anchors', 'squeeze', 'align', 'Image', 'shingles', 'found', 'wilson', 'Share', 'Record',
            'Judgement', 'judge', 'report']
 
-# %% ../nbs/08b_judge.ipynb #45e68f67
+# %% ../nbs/08b_judge.ipynb #d17cd000
 import bisect, math, re
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .noise import ALL, NOISES, Planted, RawFile
 
@@ -248,29 +247,29 @@ class Share:
         size = len(text.encode('utf-8', 'replace'))
         self.hits += hit; self.n += 1; self.hit_bytes += hit * size; self.n_bytes += size
 
-# %% ../nbs/08b_judge.ipynb #aa31fd19
+# %% ../nbs/08b_judge.ipynb #751d539d
 class Record:
     "What was planted in a file, arranged for looking up removals and changes."
     def __init__(self,
         file: RawFile,  # with its truth
     ):
-        self.noise, self.clean, self.short, self.pairs = set(), set(), set(), defaultdict(set)
+        self.noise, self.clean, self.short, self.pairs, self.known = set(), set(), set(), set(), {}
         for p in file.planted:
-            text = re.sub(r'<[^>]*>', ' ', p.raw_text)
-            want = file.documents[p.document].text[p.clean_start:p.clean_end]
-            if not want: self.noise.update(shingles(text)); self.short.add(_plain(text))
-            else: self.pairs[p.noise].add((p.raw_text, (want, *p.also)))
+            raw, want = re.sub(r'<[^>]*>', ' ', p.raw_text), file.documents[p.document].text[p.clean_start:p.clean_end]
+            if not want.strip():
+                self.noise.update(shingles(raw))
+                self.short.update(_plain(line) for line in raw.split('\n') if len(line.split()) < 9)
+            if want: self.pairs.add((_SPACES.sub(' ', p.raw_text), (want, *p.also)))
         for d in file.documents: self.clean.update(shingles(d.text))
-        self.known = {}
 
     def removal(self,
         text: str,  # what a rule removed
     ) -> bool:
         "Whether a removed text was noise."
-        text = re.sub(r'<[^>]*>', ' ', text)
-        runs = shingles(text)
-        if not runs: return bool(_MARKS.search(text)) or not text.strip()
-        if len(runs) < 3: return any(_plain(text) in s for s in self.short) or (runs[0] in self.noise and runs[0] not in self.clean)
+        bare = re.sub(r'<[^>]*>', ' ', text)
+        runs, plain = shingles(bare), _plain(bare)
+        if not runs: return not text.strip() or any(text.strip() in raw and text.strip() not in want[0] for raw, want in self.pairs)
+        if plain in self.short or (plain.strip().isdigit() and any(plain in s for s in self.short)): return True
         noise = sum(r in self.noise for r in runs)
         good = sum(r in self.clean and r not in self.noise for r in runs)
         return noise >= len(runs) / 2 and good <= len(runs) / 5
@@ -281,9 +280,9 @@ class Record:
     ) -> bool:
         "Whether a change set something planted right."
         if old.split() == new.split(): return True
+        old = _SPACES.sub(' ', old)
         if (old, new) not in self.known:
-            self.known[old, new] = any(_mends(raw, want, old, new) for pairs in self.pairs.values() for raw, wants in pairs
-                                       if old in raw or raw in old for want in wants)
+            self.known[old, new] = any(_mends(raw, w, old, new) for raw, want in self.pairs if old in raw or raw in old for w in want)
         return self.known[old, new]
 
 def _mends(raw, want, old, new):
@@ -362,7 +361,7 @@ def _inside(spans, ends, s, e):
     i = bisect.bisect_left(ends, s)
     return i < len(spans) and spans[i][0] <= e and s <= spans[i][1]
 
-# %% ../nbs/08b_judge.ipynb #c0991b87
+# %% ../nbs/08b_judge.ipynb #5cb17484
 _BRACKETS = re.compile(r'[\[\]()_ ]*')
 
 def _count_errors(out, image, free, ocr, stage):
@@ -370,11 +369,21 @@ def _count_errors(out, image, free, ocr, stage):
     free_ends, ocr_ends = [s[1] for s in free], [s[1] for s in ocr]
     out.chars = len(image.clean) - sum(e - s for s, e in free)
     for s, e, u, v, eq in image.ops:
-        if eq or (free and v - u < 40 and _inside(free, free_ends, s, e)): continue
+        if eq: continue
+        small = e - s < 40 and v - u < 40  # a whole page that is gone is not excused by a gap in it
+        if small and free and _inside(free, free_ends, s, e): continue
         if stage and _BRACKETS.fullmatch(image.clean[s:e] + image.out[u:v]): continue
-        same = min(e - s, v - u)
-        out.changed += same; out.lost += e - s - same; out.extra += v - u - same
-        if ocr and _inside(ocr, ocr_ends, s, e): out.ocr_errors += max(e - s, v - u)
+        size = e - s if small else e - s - _overlap(free, free_ends, s, e)
+        same = min(size, v - u)
+        out.changed += same; out.lost += size - same; out.extra += v - u - same
+        if ocr: out.ocr_errors += max(size, v - u) * _inside(ocr, ocr_ends, s, e) if small else _overlap(ocr, ocr_ends, s, e)
+
+def _overlap(spans, ends, s, e):
+    "How many characters of a stretch belong to the sorted spans."
+    n, i = 0, bisect.bisect_right(ends, s)
+    while i < len(spans) and spans[i][0] < e:
+        n += min(e, spans[i][1]) - max(s, spans[i][0]); i += 1
+    return n
 
 def _count_breaks(out, truth, image, place):
     "How many blocks begin at a new line, as they should."

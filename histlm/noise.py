@@ -165,11 +165,12 @@ ocr      | ocr space          | text pdf html | .3 | the word in one piece, two 
 ALL = tuple(NOISES)
 WITHOUT_OCR = tuple(n for n in ALL if NOISES[n].group != 'ocr')
 
-# %% ../nbs/08a_noise.ipynb #5f84b2ad
+# %% ../nbs/08a_noise.ipynb #5bffec7b
 def _sentences(text):
     "One sentence a line."
     return tuple(' '.join(line.split()) for line in text.strip().split('\n') if line.strip())
 
+# %% ../nbs/08a_noise.ipynb #5da7fed1
 FOREIGN = {'latin': _sentences('''
 Sciant omnes ad quos hae litterae pervenerint nos dedisse et hac praesenti charta nostra confirmasse ecclesiae beati Petri decem acras terrae.
 Hic iacet corpus viri optimi et civis integerrimi, qui quinquaginta annos in hac parochia vixit.
@@ -520,8 +521,8 @@ TRANSCRIBER = (
 +--------------------------------------------------------------+''',
 '''TRANSCRIBER'S NOTE\n\nThis e-text includes characters that require UTF-8 (Unicode) file encoding. If these do not display properly, make sure that your browser's character set is set to Unicode.''')
 
-# %% ../nbs/08a_noise.ipynb #5862f1ba
-_SLOT = re.compile(r'\{(\w+)\}')
+# %% ../nbs/08a_noise.ipynb #69d9cabc
+_SLOT, _DOUBLE_STOP = re.compile(r'\{(\w+)\}'), re.compile(r'(?<=\w)\.\.(?!\.)')
 
 def fill(
     text: str,  # with slots in braces
@@ -540,7 +541,7 @@ def fill(
         if slot.startswith('roman'): return roman(3 + dice.upto(60)).lower()
         if slot == 'slug': return ''.join(dice.pick('abcdefghiklmnoprstu') for _ in range(10)) + f'{dice.upto(100):02}'
         return str(11 + dice.upto(480))
-    return _SLOT.sub(one, text)
+    return _DOUBLE_STOP.sub('.', _SLOT.sub(one, text))
 
 # %% ../nbs/08a_noise.ipynb #96bc415a
 TRAPS = tuple((int(s[:4]), s[5:]) for s in _sentences('''
@@ -675,7 +676,7 @@ def with_ligatures(
     word = _LIGATURE.sub(lambda m: LIGATURES[m[0]], word)
     return word.replace('ſt', 'ﬅ').replace('st', 'ﬆ') if rare else word
 
-# %% ../nbs/08a_noise.ipynb #3b5f9de8
+# %% ../nbs/08a_noise.ipynb #d216fff1
 _MACRONS = {'a': 'ā', 'e': 'ē', 'i': 'ī', 'o': 'ō', 'u': 'ū'}
 _MACRON = re.compile('([aeiou])([mn])(?![aeiouy])')
 _BREVIGRAPHS = {'the': ('yͤ', 'yᵉ'), 'that': ('yͭ', 'yᵗ'), 'with': ('wᵗʰ',), 'which': ('wᶜʰ',), 'your': ('yoʳ',), 'our': ('oʳ',)}
@@ -692,6 +693,7 @@ def make_macron(
     other = word[:m.start(2)] + ('m' if m[2] == 'n' else 'n') + word[m.end(2):]
     return word[:m.start()] + _MACRONS[m[1]] + word[m.end():], (other,)
 
+# %% ../nbs/08a_noise.ipynb #a6695764
 def make_brevigraph(
     word: str,  # one word
     dice: Dice,  # picks a form
@@ -702,7 +704,7 @@ def make_brevigraph(
         return 'ꝑ' + word[3:], (('par' if word[1] == 'e' else 'per') + word[3:],)
     return None
 
-# %% ../nbs/08a_noise.ipynb #161de110
+# %% ../nbs/08a_noise.ipynb #81e72e8b
 _CONFUSED = (('rn', 'm'), ('m', 'rn'), ('h', 'b'), ('li', 'h'), ('in', 'm'), ('e', 'c'), ('c', 'e'), ('l', '1'), ('o', '0'), ('u', 'n'),
              ('n', 'u'), ('ri', 'n'), ('cl', 'd'), ('tt', 'lt'), ('i', 'j'), ('v', 'r'), ('I', 'l'), ('B', 'R'), ('the', 'tbe'), ('w', 'vv'))
 
@@ -719,6 +721,7 @@ def make_misread(
     i = dice.pick(places)
     return word[:i] + b + word[i + len(a):], ()
 
+# %% ../nbs/08a_noise.ipynb #d40778ef
 def make_long_s_misread(
     word: str,  # one word
     dice: Dice,  # not asked: every long s is misread
@@ -727,6 +730,7 @@ def make_long_s_misread(
     raw = long_s(word, 1720).replace('ſ', 'f')
     return (raw, ()) if raw != word else None
 
+# %% ../nbs/08a_noise.ipynb #be2f53d8
 def make_broken(
     word: str,  # one word
     dice: Dice,  # picks the place
@@ -736,7 +740,7 @@ def make_broken(
     i = 1 + dice.upto(len(word) - 1)
     return word[:i] + ' ' + word[i:], ()
 
-# %% ../nbs/08a_noise.ipynb #ca7bee5c
+# %% ../nbs/08a_noise.ipynb #9f41d082
 def make_gap(
     word: str,  # one word
     dice: Dice,  # picks the sort of gap
@@ -755,6 +759,7 @@ def make_gap(
     if dice.chance(.3): gap = f'<gap reason="illegible" {what}/>'
     return gap if whole else word[:i] + gap + word[i + n:], ()
 
+# %% ../nbs/08a_noise.ipynb #af1406cb
 def make_line_mark(
     word: str,  # one word
     dice: Dice,  # picks the place and the mark
@@ -939,7 +944,7 @@ def mark_non_ascii(
     block.edits.sort()
     return len(found)
 
-# %% ../nbs/08a_noise.ipynb #43408d78
+# %% ../nbs/08a_noise.ipynb #98a8c58c
 def spell_out(
     block: Block,  # with its edits
     escape: Callable = str,  # how the format writes a plain character
@@ -958,6 +963,7 @@ def spell_out(
     pieces.append((size, at, len(plain)))
     return ''.join(out) + plain, pieces
 
+# %% ../nbs/08a_noise.ipynb #c98e3efd
 def clean_offset(
     pieces: list,  # from spell_out
     raw_at: int,  # a position in the raw text

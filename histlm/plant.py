@@ -5,10 +5,11 @@
 # %% auto #0
 __all__ = ['ENCODINGS', 'FIELDS', 'Matter', 'matters', 'Writer', 'title_page', 'flow', 'rows_of', 'furnish', 'structure',
            'marked_up', 'matter_marked_up', 'mark_names', 'prepare_trial', 'text_width', 'write_pdf', 'lay_out',
-           'encode_file', 'choose_noises', 'spoil', 'plant_file', 'plant_parts', 'reprint', 'plant_corpus',
-           'read_truth', 'Hostile', 'hostile_documents', 'hostile_files']
+           'encode_file', 'choose_noises', 'spoil', 'plant_parts', 'plant_file', 'reprint', 'plant_corpus',
+           'read_truth', 'Hostile', 'hostile_documents', 'hostile_files', 'ALL', 'WITHOUT_OCR', 'KINDS', 'NOISES',
+           'Planted', 'RawFile', 'CleanDocument', 'PlantError', 'Dice']
 
-# %% ../nbs/08a_plant.ipynb #23a8ee32
+# %% ../nbs/08a_plant.ipynb #4c555d84
 import csv, html, importlib, json, os, re, zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -21,6 +22,8 @@ from .noise import (ADVERT, ALL, CHROME, CREDITS, EDITOR, FOREIGN, GUTENBERG_END
                           TRANSCRIBER, WITHOUT_OCR, Block, CleanDocument, Dice, PlantError, Planted, RawFile, Spoiler, break_lines,
                           clean_blocks, fill, mark_non_ascii, misread_bytes, set_letters, spell_out, spoil_block)
 from .period import roman
+
+_all_ = ['ALL', 'WITHOUT_OCR', 'KINDS', 'NOISES', 'Planted', 'RawFile', 'CleanDocument', 'PlantError', 'Dice']  # part of this module's face too
 
 # %% ../nbs/08a_plant.ipynb #381a8393
 @dataclass
@@ -128,7 +131,7 @@ class Writer:
         self.documents.append(CleanDocument('\n\n'.join(self.texts), meta))
         self.texts, self.size, self.base = [], 0, 0
 
-# %% ../nbs/08a_plant.ipynb #edb888ae
+# %% ../nbs/08a_plant.ipynb #06258a85
 def title_page(
     meta: dict,  # of the file
     kind: str,  # one of KINDS
@@ -138,7 +141,7 @@ def title_page(
     dice = Dice(kind, meta['seed'], 'title page')
     shop = fill('{bookseller}, at the {sign} in {street}', dice).replace('’', quote)
     place = 'London' if dice.chance(.8) else dice.pick(('Dublin', 'Edinburgh', 'York'))
-    date = roman(year).upper() + '.' if dice.chance(.4) and year > 1550 else f'{year}.'
+    date = roman(year).upper().replace('J', 'I') + '.' if dice.chance(.4) and year > 1550 else f'{year}.'
     return [Block('title', meta['title'].upper() + '.'), Block('title', f'By {meta["author"]}.'),
             Block('title', f'{place}: Printed for {shop}, {date}')]
 
@@ -311,7 +314,7 @@ def structure(
     for m in re.finditer('\n', text): add(m.start(), m.end(), end)
     block.edits.sort()
 
-# %% ../nbs/08a_plant.ipynb #5d3d95f9
+# %% ../nbs/08a_plant.ipynb #fed87e88
 def _escape(text):
     "Write a plain piece in markup."
     return text.replace('&', '&amp;').replace('<', '&lt;') if '&' in text or '<' in text else text
@@ -334,6 +337,7 @@ def marked_up(
     before, after = _TAGS[kind].get(block.kind, ('<p>', '</p>'))
     return f'{before}{spell_out(block, _escape)[0]}{after}'
 
+# %% ../nbs/08a_plant.ipynb #29167899
 def matter_marked_up(
     matter: Matter,  # noise of whole paragraphs
     kind: str,  # 'tei', 'html' or 'xhtml'
@@ -394,7 +398,7 @@ def _tei(items, writer, dice, noises, meta):
             '<teiHeader/>') + '\n<text xml:lang="eng">\n<front>\n' + '\n'.join(front) + f'\n</front>\n<body>\n{body}\n</body>\n' +
             ('<back>\n' + '\n'.join(back) + '\n</back>\n' if back else '') + '</text>\n</TEI>\n')
 
-# %% ../nbs/08a_plant.ipynb #0383dad8
+# %% ../nbs/08a_plant.ipynb #c2b12dee
 _PAGES = (('<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="{{encoding}}">\n<title>{title} | Digital Texts</title>\n'
            '<script>var dataLayer = [{{}}]; if (1 < 2) {{ track("page"); }}</script>\n<style>body {{ font-family: serif }}</style>\n</head>\n<body>\n'
            '<nav><ul>{menu}</ul></nav>\n<div class="cookies">{cookies}</div>\n<main><article>\n{text}\n</article></main>\n<footer>{foot}</footer>\n</body>\n</html>\n'),
@@ -415,13 +419,14 @@ def _html(items, writer, dice, noises, meta):
         else: writer.block(b); body.append(marked_up(b, 'html'))
     if chrome: writer.plant('site chrome', '\n\n'.join(bottom))
     text = '\n'.join(body)
-    if dice.chance(.4) and not text.isascii(): text = text.replace('’', '&rsquo;').replace('£', '&pound;').replace('—', '&mdash;')
+    plain = not any(NOISES[n].group == 'encoding' for n in noises)
+    if dice.chance(.4) and plain: text = text.replace('’', '&rsquo;').replace('£', '&pound;').replace('—', '&mdash;')
     menu = '\n'.join(f'<li><a href="/{i}">{_escape(s)}</a></li>' for i, s in enumerate(top) if 'cookies' not in s)
     foot = '\n'.join(f'<p>{_escape(s)}</p>' for s in bottom)
     page = dice.pick(_PAGES[:2] if dice.chance(.8) else _PAGES)
     return page.format(title=meta['title'], menu=menu, cookies=top[2] if chrome else '', text=text, foot=foot)
 
-# %% ../nbs/08a_plant.ipynb #e73fa032
+# %% ../nbs/08a_plant.ipynb #ff5c2de8
 _XHTML = '''<?xml version="1.0" encoding="{encoding}"?>
 <html xmlns="http://www.w3.org/1999/xhtml" xmlns:epub="http://www.idpf.org/2007/ops" epub:prefix="z3998: http://www.daisy.org/z3998/2012/vocab/structure/, se: https://standardebooks.org/vocab/1.0" xml:lang="en-GB">
 \t<head>
@@ -446,7 +451,7 @@ def _xhtml(items, writer, dice, noises, meta):
         note = fill('The story is told in another manner by the author’s brother, who was present. It is not in the first edition.', dice)
         writer.plant('note', note)
         body.append(f'\t\t\t<aside epub:type="footnote" id="note-1"><p>{note}</p></aside>')
-    return _XHTML % (roman(n).upper(), n, '\n'.join(body))
+    return _XHTML % (roman(n).upper().replace('J', 'I'), n, '\n'.join(body))
 
 # %% ../nbs/08a_plant.ipynb #1f50622c
 _SESSION = 'THE PROCEEDINGS on the King’s Commission of the Peace, Oyer and Terminer, and Gaol-Delivery of Newgate, held for the City of London and County of Middlesex, at Justice-Hall in the Old Bailey'
@@ -475,7 +480,7 @@ def mark_names(
             block.edits.append((*m.span(), raw, 'doubled name', (), False, True))
     block.edits.sort()
 
-# %% ../nbs/08a_plant.ipynb #162529f5
+# %% ../nbs/08a_plant.ipynb #216aa1e0
 def prepare_trial(
     blocks: list[Block],  # of one trial of the sample, title first
     number: int,  # in the session
@@ -495,7 +500,19 @@ def _spoilt_trial(parts_i, i, date, year, noises, dice):
     body, names = prepare_trial(parts_i, 101 + i, year)
     if 'doubled name' in noises:
         for b in body: mark_names(b, names, trial, dice, year < 1800)
+    if 'inline markup' in noises: _mark_verdict(body[-1], trial)
     return trial, body
+
+_VERDICT = re.compile(r'\b(?:not )?guilty\b', re.I)
+
+def _mark_verdict(block, trial):
+    "Mark up the verdict, on a line of its own as in the originals."
+    m = _VERDICT.search(block.text)
+    if not m or block.taken(*m.span()): return
+    pad = '\n' + ' ' * 15
+    raw = f'<rs id="{trial}-verdict1" type="verdictDescription">{pad}<interp inst="{trial}-verdict1" type="verdictCategory" value="' \
+          f'{m[0].replace(" ", "")}"/>{pad}{m[0]}\n            </rs>'
+    block.edits.append((*m.span(), raw, 'inline markup', (), False, True)); block.edits.sort()
 
 # %% ../nbs/08a_plant.ipynb #c7c82cbc
 def _inner(b):
@@ -703,20 +720,7 @@ def spoil(
             if n in noises: mark_non_ascii(b, n)
         if (old or 'ligature' in noises) and not b.garble: set_letters(b, year, old, 'ligature' in noises, rare)
 
-# %% ../nbs/08a_plant.ipynb #ccff8022
-def plant_file(
-    kind: str,  # one of KINDS
-    seed: int,  # which file; any integer ≥ 0
-    n_bytes: int = 20_000,  # about how much clean text, UTF-8 bytes
-    noises: Iterable[str] = ALL,  # names of NOISES; ALL and WITHOUT_OCR: a drawn selection of them
-) -> RawFile:  # the same bytes and records for the same arguments, on every platform
-    "Write one raw file with planted noise; raises PlantError for an unknown kind or noise or a negative size."
-    if n_bytes < 0: raise PlantError(f'cannot write {n_bytes} bytes: give a size of 0 or more')
-    chosen = choose_noises(kind, seed, tuple(noises))
-    meta, parts = clean_blocks(kind, seed, n_bytes)
-    return plant_parts(kind, seed, meta, parts, chosen)
-
-# %% ../nbs/08a_plant.ipynb #a90b501e
+# %% ../nbs/08a_plant.ipynb #97a99556
 def plant_parts(
     kind: str,  # one of KINDS
     seed: int,  # which file
@@ -736,7 +740,7 @@ def plant_parts(
     if isinstance(text, str):
         if 'mojibake file' in noises:
             text = misread_bytes(text)
-            writer.planted = [replace(p, raw_text=misread_bytes(p.raw_text)) for p in writer.planted]
+            writer.planted = [replace(p, raw_text=misread_bytes(p.raw_text)) if p.clean_end > p.clean_start else p for p in writer.planted]
         text, facts['encoding'] = encode_file(text, kind, Dice(kind, seed, 'encoding'), 'wrong encoding' in noises)
     order = sorted(writer.planted, key=lambda p: (p.document, p.clean_start, p.clean_end))
     return RawFile(f'{name}.{_SUFFIX.get(kind, "txt")}', text, kind, writer.documents, order, facts)
@@ -762,6 +766,19 @@ def _session(seed, meta, parts, noises, writer, dice, extra):
     spoil([b for _, body in trials for b in body], 'oldbailey', seed, noises, meta['year'])
     return _oldbailey(trials, writer, dice, noises, meta, extra, date), date
 
+# %% ../nbs/08a_plant.ipynb #ccff8022
+def plant_file(
+    kind: str,  # one of KINDS
+    seed: int,  # which file; any integer ≥ 0
+    n_bytes: int = 20_000,  # about how much clean text, UTF-8 bytes
+    noises: Iterable[str] = ALL,  # names of NOISES; ALL and WITHOUT_OCR: a drawn selection of them
+) -> RawFile:  # the same bytes and records for the same arguments, on every platform
+    "Write one raw file with planted noise; raises PlantError for an unknown kind or noise or a negative size."
+    if n_bytes < 0: raise PlantError(f'cannot write {n_bytes} bytes: give a size of 0 or more')
+    chosen = choose_noises(kind, seed, tuple(noises))
+    meta, parts = clean_blocks(kind, seed, n_bytes)
+    return plant_parts(kind, seed, meta, parts, chosen)
+
 # %% ../nbs/08a_plant.ipynb #62940c93
 FIELDS = 'id path format source title author year place licence origin split bytes sha256'.split()
 _FORMATS = {'tei': 'tei-xml', 'oldbailey': 'oldbailey-xml', 'html': 'html', 'xhtml': 'xhtml', 'pdf': 'pdf'}
@@ -782,7 +799,30 @@ def reprint(
     file = plant_parts(new, 900_000 + number, meta, parts, [n for n in noises if new in NOISES[n].kinds])
     return replace(file, meta={**file.meta, 'edition_year': min(edition, 1850)})
 
-# %% ../nbs/08a_plant.ipynb #01c57b3f
+# %% ../nbs/08a_plant.ipynb #db144985
+def _row(file, split, of):
+    "A line of the manifest, with the id of the original for a reprint."
+    known = dict.fromkeys(FIELDS, '') | {'id': f'{file.kind}/{file.name.rpartition(".")[0]}', 'path': f'documents/{file.kind}/{file.name}'}
+    year = str(file.meta.get('edition_year', file.meta['year']))
+    return known | {'format': _FORMATS.get(file.kind, 'text'), 'source': file.kind, 'title': file.meta['title'], 'author': file.meta['author'],
+                    'year': year, 'place': 'London', 'licence': 'CC0-1.0', 'origin': 'planted', 'split': split, 'bytes': len(file.raw),
+                    'sha256': fingerprint(file.raw), 'reprint_of': of}
+
+# %% ../nbs/08a_plant.ipynb #be09af14
+def _write_corpus(folder, files, rows):
+    "Write documents, manifest and truth."
+    for file, row in zip(files, rows):
+        with atomic_open(folder/row['path'], 'wb') as f: f.write(file.raw)
+    with atomic_open(folder/'manifest.csv') as f:
+        table = csv.DictWriter(f, FIELDS, extrasaction='ignore', lineterminator='\n')
+        table.writeheader(); table.writerows(rows)
+    with atomic_open(folder/'truth.jsonl') as f:
+        for file, row in zip(files, rows):
+            truth = {'id': row['id'], 'path': row['path'], 'split': row['split'], 'reprint_of': row['reprint_of'], 'name': file.name, 'kind': file.kind,
+                     'meta': file.meta, 'documents': [asdict(d) for d in file.documents], 'planted': [asdict(p) for p in file.planted]}
+            f.write(json.dumps(truth, ensure_ascii=False) + '\n')
+
+# %% ../nbs/08a_plant.ipynb #ff716f09
 def plant_corpus(
     folder: str | os.PathLike,  # where to write: documents/, manifest.csv, truth.jsonl
     n_files: int,  # how many, ≥ 1
@@ -809,28 +849,7 @@ def plant_corpus(
     _write_corpus(folder, files, rows)
     return files
 
-def _row(file, split, of):
-    "A line of the manifest, with the id of the original for a reprint."
-    known = dict.fromkeys(FIELDS, '') | {'id': f'{file.kind}/{file.name.rpartition(".")[0]}', 'path': f'documents/{file.kind}/{file.name}'}
-    year = str(file.meta.get('edition_year', file.meta['year']))
-    return known | {'format': _FORMATS.get(file.kind, 'text'), 'source': file.kind, 'title': file.meta['title'], 'author': file.meta['author'],
-                    'year': year, 'place': 'London', 'licence': 'CC0-1.0', 'origin': 'planted', 'split': split, 'bytes': len(file.raw),
-                    'sha256': fingerprint(file.raw), 'reprint_of': of}
-
-# %% ../nbs/08a_plant.ipynb #f262a990
-def _write_corpus(folder, files, rows):
-    "Write documents, manifest and truth."
-    for file, row in zip(files, rows):
-        with atomic_open(folder/row['path'], 'wb') as f: f.write(file.raw)
-    with atomic_open(folder/'manifest.csv') as f:
-        table = csv.DictWriter(f, FIELDS, extrasaction='ignore', lineterminator='\n')
-        table.writeheader(); table.writerows(rows)
-    with atomic_open(folder/'truth.jsonl') as f:
-        for file, row in zip(files, rows):
-            truth = {'id': row['id'], 'path': row['path'], 'split': row['split'], 'reprint_of': row['reprint_of'], 'name': file.name, 'kind': file.kind,
-                     'meta': file.meta, 'documents': [asdict(d) for d in file.documents], 'planted': [asdict(p) for p in file.planted]}
-            f.write(json.dumps(truth, ensure_ascii=False) + '\n')
-
+# %% ../nbs/08a_plant.ipynb #d34e6da2
 def read_truth(
     folder: str | os.PathLike,  # written by plant_corpus
 ) -> list[tuple[dict, RawFile]]:  # ({'id', 'path', 'split', 'reprint_of'}, file), in the order of the manifest
