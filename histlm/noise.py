@@ -543,7 +543,7 @@ def fill(
         return str(11 + dice.upto(480))
     return _DOUBLE_STOP.sub('.', _SLOT.sub(one, text))
 
-# %% ../nbs/08a_noise.ipynb #96bc415a
+# %% ../nbs/08a_noise.ipynb #4b67bff2
 TRAPS = tuple((int(s[:4]), s[5:]) for s in _sentences('''
 1640 The motto over the door was Tempus edax rerum, which the porter could not construe.
 1640 He wrote festina lente in the first leaf of the book, and lent it to nobody.
@@ -569,6 +569,10 @@ TRAPS = tuple((int(s[:4]), s[5:]) for s in _sentences('''
 1640 The thing cost 3½ crowns, and was not worth ¼ of it.
 1640 Note, that the third page of the old copy wants a corner.
 1640 The sum due is £105 11s. 10d., as appears by the account [see the book].
+1640 The night-watchman of the burying-ground kept his lantern by the south-west gate till cock-crow.
+1640 A half-starved spaniel lay before the kitchen-door of the ale-house, beside the wash-tub.
+1640 My step-mother wore a sky-coloured petticoat and a straw-hat, and walked arm-in-arm with the wool-stapler.
+1640 They had sea-coal, candle-light and a looking-glass, and wanted nothing but a dining-table.
 '''))
 
 # %% ../nbs/08a_noise.ipynb #1bfc29e8
@@ -634,12 +638,12 @@ def clean_blocks(
         size += sum(len(b.text) for b in out[-1])
     return meta, out
 
-# %% ../nbs/08a_noise.ipynb #ffd0666b
+# %% ../nbs/08a_noise.ipynb #0689f253
 def _with_traps(blocks, year, curly, dice):
     "Add a trap here and there at the end of a paragraph."
     fit = [t for since, t in TRAPS if since <= year]
     for b in blocks:
-        if fit and b.kind == 'p' and len(b.text) > 80 and dice.chance(.12):
+        if fit and b.kind == 'p' and len(b.text) > 80 and dice.chance(.15):
             trap = dice.pick(fit)
             b.text += ' ' + (trap if curly else trap.replace('’', "'"))
     return blocks
