@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['MAX_FILE', 'MAX_LINE', 'EXTRACT_VERSION', 'ExtractError', 'Extracted', 'tidy_blocks', 'read_raw', 'check_lines',
            'refuse_binary', 'plausible', 'decode', 'decode_declared', 'detect_kind', 'reader', 'extract_file',
-           'join_lines', 'is_prose', 'unwrap_blocks', 'read_text', 'cut_markers', 'is_licence', 'is_credit',
-           'gutenberg_fields', 'strip_signs', 'read_gutenberg', 'is_heading', 'find_speakers', 'cut_segments',
-           'name_breaks', 'read_ecco', 'read_londonlives']
+           'join_lines', 'is_prose', 'unwrap_blocks', 'page_lines', 'strip_pages', 'read_text', 'cut_markers',
+           'is_licence', 'is_credit', 'gutenberg_fields', 'strip_signs', 'read_gutenberg', 'is_heading',
+           'find_speakers', 'cut_segments', 'name_breaks', 'read_ecco', 'read_londonlives']
 
 # %% ../nbs/09_extract.ipynb #fb07965c
 import codecs, importlib, os, re
@@ -92,8 +92,8 @@ def refuse_binary(
         if raw.startswith(signature):
             raise ExtractError(f'{name} is {what}, not text. Unpack or convert it (to UTF-8 text, XML, HTML or PDF with a text layer).')
 
-# %% ../nbs/09_extract.ipynb #7614dfef
-_PLAUSIBLE = re.compile(r'(?<=\w)[’‘](?=\w)|(?<!\w)[“‘](?=\w)|(?<=[\w.,;:!?])[”’](?!\w)|£(?= ?[\d•])|[—–…•§¶°½¼¾†‡]|'
+# %% ../nbs/09_extract.ipynb #382137ca
+_PLAUSIBLE = re.compile(r'(?<=\w)[’‘](?=\w)|(?<!\w)[“‘](?=\w)|(?<=[\w.,;:!?])[”’](?!\w)|£(?= ?[\d•])|[—–…•§¶°½¼¾†‡©®™]|'
                         r'(?<=[A-Za-z])[éèêëàâäæœçñöôòóüûùúïîíìåø](?![A-Z])|(?<![A-Za-z])[ÆŒÉ](?=[A-Za-z])|(?<![A-Za-z])[æœ](?=[a-z])|\xa0')
 _ODD = re.compile('[\x80-\x9f]|(?<=[a-z])[À-Þ](?=[a-z])|[¡-¢¤-¦¨-¯±-µ¸-¹º¿×÷ƒ-ˠΩπ∂∆∏∑√∞∫≈≠≤≥◊ﬁﬂ]')
 
@@ -170,21 +170,22 @@ def _printable(text: str, name: str) -> str:
         raise ExtractError(f'{name} holds {n:,} control characters in {len(text):,}: it is a binary file. Convert it, or take it out.')
     return text.replace('\r\n', '\n').replace('\r', '\n') if '\r' in text else text
 
-# %% ../nbs/09_extract.ipynb #89309313
+# %% ../nbs/09_extract.ipynb #a1f503ad
 def decode_declared(
     raw: bytes,  # a whole file that is not plain ASCII
     name: str,  # its name, for messages
     declared: str,  # the encoding that it claims
 ) -> tuple[str, str]:  # its characters, and the encoding that it has
     "Decode what declares its encoding; raises ExtractError where it is wrong and the right one is not evident."
-    try: return _strictly(raw, name, declared), declared.lower()
+    wide = declared.lower().replace('_', '-') in ('iso-8859-1', 'latin-1', 'latin1', 'us-ascii', 'ascii') and re.search(rb'[\x80-\x9f]', raw)
+    try: return _strictly(raw, name, 'cp1252' if wide else declared), f'cp1252 (declared {declared.lower()})' if wide else declared.lower()
     except ExtractError as e:
         near = _near_high(raw)
         odd = len(re.findall(rb'[\x80-\xff]+', near))
         guess = _guess_bytes(raw, name) if 'unknown' not in str(e) else ''
-        if not guess or odd < 8 or plausible(near.decode(guess, 'replace')) < 0.8 * odd: raise
+        if not guess or odd < 3 or plausible(near.decode(guess, 'replace')) < 0.8 * odd: raise
         valid = len(_MULTI.findall(raw))
-        if valid > 10 * (odd - valid): raise
+        if valid > 10 * max(1, odd - valid): raise
         return _printable(raw.decode(guess, 'replace'), name), f'{guess} (declared {declared.lower()})'
 
 # %% ../nbs/09_extract.ipynb #06c3f3b6
@@ -339,7 +340,49 @@ def _runovers(raw: list[str], lines: list[str]) -> list[str]:
         else: out.append(line)
     return out
 
-# %% ../nbs/09_extract.ipynb #f3de2613
+# %% ../nbs/09_extract.ipynb #3fe2f37b
+_PAGE_LINE = re.compile(r'[\W_]*(?:\d{1,4}|[ivxlc]{1,7})[\W_]*')
+
+def page_lines(
+    lines: list[str],  # of a whole file, stripped
+) -> dict[int, str]:  # number of a line -> reason to drop it
+    "Lines that the page made: running heads, page numbers and catchwords."
+    alone = [i for i, line in enumerate(lines) if line and len(line) < 90 and not (i and lines[i-1] and i + 1 < len(lines) and lines[i+1])]
+    heads = {i: re.sub(r'[\W\d_]+', '', lines[i]).lower() for i in alone if ' ' in lines[i] and (lines[i].upper() == lines[i] or re.search(r'^\W*\d|\d\W*$', lines[i]))}
+    often = Counter(heads.values())
+    gone = {i: 'running head' for i, key in heads.items() if len(key) > 7 and often[key] > 2}
+    numbers = [i for i in alone if _PAGE_LINE.fullmatch(lines[i]) and not lines[i].endswith('.')]
+    if len(numbers) > 2: gone.update(dict.fromkeys(numbers, 'page number'))
+    for i in [*gone]:
+        for beside in ((i - 1, i - 2, i - 3), (i + 1, i + 2, i + 3)):
+            j = next((j for j in beside if 0 <= j < len(lines) and lines[j]), i)
+            if j in gone or lines[j].count(' ') > 1 or len(lines[j]) > 24: continue
+            after = next((line for k, line in enumerate(lines[j+1:j+14], j + 1) if line and k not in gone), '')
+            if after.lower().startswith(lines[j].rstrip('-.,;:').lower()): gone[j] = 'catchword'
+    return gone
+
+# %% ../nbs/09_extract.ipynb #73402895
+def strip_pages(
+    text: str,  # text as typed, with the marks of pages
+    dropped: Counter,  # reason -> bytes, added to
+) -> str:
+    "Take out what the page made; a sentence that went over the page's end goes on."
+    raw = text.replace('\f', '\n\n').split('\n')
+    lines = [line.strip() for line in raw]
+    gone = page_lines(lines)
+    if not gone: return text.replace('\f', '\n\n')
+    out, at_page = [], False
+    for i, line in enumerate(raw):
+        if i in gone: dropped[gone[i]] += len(lines[i].encode())
+        if i in gone or not lines[i]: at_page = at_page or i in gone; out.append('') if i not in gone else None; continue
+        if at_page:
+            while out and not out[-1].strip(): out.pop()
+            if out and out[-1].strip()[-1:] in '.!?:"”’)]': out.append('')
+            at_page = False
+        out.append(line)
+    return '\n'.join(out)
+
+# %% ../nbs/09_extract.ipynb #920626f7
 @reader('text')
 def read_text(
     raw: bytes,  # a whole text file
@@ -347,7 +390,8 @@ def read_text(
 ) -> list[Extracted]:  # one
     "A plain text with its margins undone."
     text, encoding = decode(raw, name)
-    return [Extracted(tidy_blocks(unwrap_blocks(text.replace('\f', '\n\n'))), meta=dict(encoding=encoding))]
+    dropped = Counter()
+    return [Extracted(tidy_blocks(unwrap_blocks(strip_pages(text, dropped))), meta=dict(encoding=encoding), dropped=dict(dropped))]
 
 # %% ../nbs/09_extract.ipynb #73bdb057
 _PG_START = re.compile(r'^[^\w\n]{0,6}\*{1,3} ?START(?!:? *(?:OF )?(?:THE )?FULL LICEN[SC]E)[^\n]{0,20}(?:GUTENBERG|E-?BOOK|E-?TEXT)(?:[^\n*]|\n(?!\n))*(?:\*{2,3}|(?=\n\n)|$)|'
@@ -377,13 +421,13 @@ def is_licence(
     "Whether a block holds words that only the licence, the header or an e-mail signature has."
     return bool(_LICENCE.search(block))
 
-# %% ../nbs/09_extract.ipynb #fb60c17f
+# %% ../nbs/09_extract.ipynb #8c1abb02
 _CREDIT = re.compile(r"(?:\W*(?:This )?e-?(?:text|book)s? (?:was |is )?|\W*)(?:(?:prepared|produced|transcribed|scanned|digiti[sz]ed|"
                      r"proof-?read|typed|created|edited|HTML version|converted|entered|updated)\b.{0,300}?(?<!\w)(?:by|from)\b|"
                      r"(?:Distributed Proofread|Online Distributed))", re.I | re.S)
 _FIELD = re.compile(r'(Title|Authors?|Translators?|Editors?|Illustrators?|Release date|Posting date|Last updated|Most recently updated|'
                     r'Language|Character set encoding|Original publication|Credits|Contributor)\s*: ?(.*)', re.I)
-_NOTE_HEAD = re.compile(r"[^\w\n]*(?:Transcri(?:b|pt)[eo]r['’]?s?['’]?|Transcription) ?(?:['’]s )?notes?\b", re.I)
+_NOTE_HEAD = re.compile(r"[\W_]*(?:Transcri(?:b|pt)[eo]r['’]?s?['’]?|Transcription) ?(?:['’]s )?notes?\b", re.I)
 
 def is_credit(
     block: str,  # one block near the head or the foot of a book
@@ -471,7 +515,7 @@ def strip_signs(
             else: text = pattern.sub('', text)
     return _EMPHASIS.sub(lambda m: m[1] or m[2], text) if '_' in text or '=' in text else text
 
-# %% ../nbs/09_extract.ipynb #7a45f21a
+# %% ../nbs/09_extract.ipynb #ba44bec9
 @reader('gutenberg')
 def read_gutenberg(
     raw: bytes,  # a whole file of Project Gutenberg
@@ -482,8 +526,8 @@ def read_gutenberg(
     before, body, after = cut_markers(text)
     dropped = Counter(header=len(before.strip().encode()), licence=len(after.strip().encode()))
     blocks = re.split(r'\n[^\S\n]*\n(?=\n*[^\n])', '\n' + re.sub(r'[^\S\n]+\n', '\n', body))
-    tail = 0 if after else _licence_edge(blocks)
-    head = 0 if before else _licence_edge(blocks[:len(blocks) - tail][:60][::-1])
+    tail = 0 if after else _licence_edge(blocks[len(blocks) // 2:])
+    head = 0 if before else _licence_edge(blocks[:min(60, len(blocks) // 2)][::-1])
     for gone in blocks[:head] + blocks[len(blocks) - tail:]: dropped['licence'] += len(gone.strip().encode())
     kept = _judge_blocks(blocks[head:len(blocks) - tail], dropped)
     meta = dict(gutenberg_fields(before or '\n\n'.join(blocks[:head + 12])), encoding=encoding)
@@ -571,8 +615,19 @@ def find_speakers(
     loud = {s for s in often if s.upper() == s}
     return loud if sum(short[s] for s in loud) > sum(short[s] for s in often - loud) else often
 
-# %% ../nbs/09_extract.ipynb #3a15a9a6
-_UNSEEN = re.compile(r'([a-z][.;:])(?=\d{1,3}\. ?[A-Z])|(?:(?<=\x01)|(?<=\n))((?:CHAP|SECT|BOOK|LETTER|PART|CANTO|ACT|SCENE|ESSAY)[A-Z]*\.? [IVXLC\d]+\.[^a-z\x01\n]{0,200}[A-Z]{3,}\.) (?=[A-Z]+ [a-z])')
+# %% ../nbs/09_extract.ipynb #7a44d9b7
+def _strong_newlines(text: str) -> str:
+    "Mark newlines, or blank lines, as breaks where they seldom stand in mid-sentence."
+    for sign, pattern in (('\n\n', r'([^\n]) *\n\s*\n\s*(?=(\S))'), ('\n', r'([^\n]) *\n(?=([^\s]))')):
+        found = re.findall(pattern, text)
+        amid = sum(a not in '.!?:;)]"”’' or b.islower() for a, b in found)
+        if len(found) > 4 and amid < 0.4 * len(found): text = re.sub(pattern.replace(r'(\S)', '[^a-z]').replace(r'([^\s])', r'[^\sa-z]'), '\\1\x01', text)
+    return text
+
+# %% ../nbs/09_extract.ipynb #1ef71460
+_NUMBERED_PARAGRAPH = re.compile(r'\d(?<=[a-z][.;:]\d)(?=\d{0,2}\. ?[A-Z])')
+_OPENINGS = ('CHAP', 'SECT', 'BOOK', 'LETT', 'PART', 'CANT', 'ACT ', 'SCEN', 'ESSA')
+_RUN_ON = re.compile(r'([A-Z]+\.? [IVXLC\d]+\.[^a-z]{0,200}[A-Z]{3,}\.) (?=[A-Z]+ [a-z])')
 
 def cut_segments(
     text: str,  # a file, or a part of it
@@ -580,12 +635,14 @@ def cut_segments(
 ) -> tuple[list[str], list[bool]]:  # segments, and for each whether only a newline of the file divides it from the one before
     "Cut at the joints and at those newlines that may be line ends."
     if margins: text = re.sub(r'(?<=[a-z])-\n(?=[a-z])', '∣', text).replace('\n', ' ')
+    else: text = _strong_newlines(text)
     out, last = [], 0
     for m in _JOINT.finditer(text):
         at, mark = _joint(text, m)
         if mark and at > last: out += [text[last:at], '\x01' if mark == '\n' else ' ']; last = at
-    runs, weak, text = [], [], _UNSEEN.sub(lambda m: (m[1] or m[2]) + '\x01', ''.join(out) + text[last:])
+    runs, weak, text = [], [], _NUMBERED_PARAGRAPH.sub('\x01\\g<0>', ''.join(out) + text[last:])
     for piece in text.split('\x01'):
+        if piece.startswith(_OPENINGS): piece = _RUN_ON.sub('\\1\n', piece, count=1)
         for i, line in enumerate(filter(None, (' '.join(line.split()) for line in piece.split('\n')))):
             if i and runs[-1][-1][-1] == '∣': runs[-1].append(line)
             elif i and line[0].islower(): runs[-1] += [' ', line]
@@ -620,7 +677,7 @@ def _in_run(short: list[bool], i: int) -> bool:
     while hi + 1 < len(short) and short[hi+1] and hi - i < 4: hi += 1
     return hi - lo >= 3
 
-# %% ../nbs/09_extract.ipynb #b0822183
+# %% ../nbs/09_extract.ipynb #81641d0d
 @reader('ecco')
 def read_ecco(
     raw: bytes,  # a whole plain text of ECCO-TCP
@@ -630,7 +687,8 @@ def read_ecco(
     text, encoding = decode(raw, name)
     text = text.strip()
     lines = text.count('\n') + 1
-    segments, weak = cut_segments(text, lines > 40 and len(text) / lines < 100)
+    margins = lines > 40 and len(text) / lines < 100 and len(re.findall(r'\n[a-z]', text)) > 0.15 * lines
+    segments, weak = cut_segments(text, margins)
     marks = name_breaks(segments, weak, find_speakers(segments))
     return [Extracted(tidy_blocks(''.join(x for pair in zip(marks, segments) for x in pair)), meta=dict(encoding=encoding))]
 

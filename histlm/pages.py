@@ -7,9 +7,9 @@ __all__ = ['MAX_STREAM', 'MAX_PAGES', 'MAX_PAGE_CHARS', 'action_of', 'unprettify
            'settle_encoding', 'read_xml', 'gap_sign', 'TeiCollector', 'read_tei', 'SessionCollector', 'settle_session',
            'read_oldbailey', 'EpubCollector', 'read_xhtml', 'frame_reason', 'is_menu', 'main_part', 'PageCollector',
            'page_meta', 'read_html', 'check_streams', 'Row', 'page_words', 'find_gutter', 'page_rows', 'furniture',
-           'column_blocks', 'continues', 'narrow_prose', 'read_pdf']
+           'fills', 'column_blocks', 'continues', 'narrow_prose', 'read_pdf']
 
-# %% ../nbs/09a_pages.ipynb #f7934416
+# %% ../nbs/09a_pages.ipynb #475aa94d
 import functools, re, threading, zlib
 import xml.parsers.expat as expat
 from collections import Counter
@@ -20,7 +20,7 @@ from fastcore.basics import patch
 
 from .core import human_bytes
 from .documents import _ENTITY, _INLINE, _LINE, CorpusError, _as_number, parse_xml
-from .extract import (Extracted, ExtractError, _judge_blocks, cut_markers, decode, decode_declared, extract_file, is_prose, join_lines, reader, strip_signs, tidy_blocks)
+from .extract import (Extracted, ExtractError, _judge_blocks, cut_markers, decode, extract_file, is_prose, join_lines, reader, strip_signs, tidy_blocks)
 
 # %% ../nbs/09a_pages.ipynb #f6a5dea8
 _LINES = frozenset('l lb item row tr castitem li dt dd salute signed dateline date_line addrline titlepart docimprint docauthor docdate docedition u br byline label caption'.split())
@@ -194,7 +194,7 @@ def keep_note(
     if attributes.get('resp', '#KEYERS') != '#KEYERS' or attributes.get('type', '') in ('editorial', 'editor', 'tcp', 'textual', 'transcriber'): return False
     return len(re.findall(r'[^\W\d_]{2,}', text)) >= 5
 
-# %% ../nbs/09a_pages.ipynb #13084c69
+# %% ../nbs/09a_pages.ipynb #b9957c8c
 _DECLARED = re.compile(rb'((?:\xef\xbb\xbf)?\s*<\?xml[^>]{0,80}?)\s*encoding\s*=\s*["\']([\w.-]+)["\']')
 
 def settle_encoding(
@@ -206,7 +206,7 @@ def settle_encoding(
     declared = _DECLARED.match(raw)
     said = declared[2].decode().lower() if declared else 'utf-8'
     if raw.isascii() or said.startswith(('utf-16', 'ucs')): return raw, said
-    text, found = decode_declared(raw, name, said)
+    text, found = decode(raw, name, said)
     if found == said: return raw, said
     return _DECLARED.sub(rb'\1', text.encode(), count=1), found
 
@@ -643,7 +643,7 @@ def page_meta(
     if tree.get('lang'): meta.setdefault('language', tree.get('lang'))
     return meta
 
-# %% ../nbs/09a_pages.ipynb #1a1b1b65
+# %% ../nbs/09a_pages.ipynb #7928e2d6
 @reader('html')
 def read_html(
     raw: bytes,  # a web page
@@ -656,6 +656,8 @@ def read_html(
     parser = lxml.html.HTMLParser(no_network=True, remove_comments=True, huge_tree=False, encoding='utf-8')
     try: tree = lxml.html.document_fromstring(re.sub(r'^\s*<\?xml[^>]*>', '', text).replace('\0', '').encode(), parser=parser)
     except lxml.etree.LxmlError as e: raise ExtractError(f'{name} cannot be read as HTML: {e}. Fetch it again, or take it out.') from None
+    if any('xcessive depth' in e.message for e in parser.error_log):
+        raise ExtractError(f'{name} nests elements more than 256 deep, as no page for readers does. Take it out, or simplify it.')
     body = tree.find('body') if tree.find('body') is not None else tree
     c = PageCollector()
     c.walk(main_part(body))
@@ -812,7 +814,16 @@ def _alike(a: str, b: str) -> bool:
     import difflib
     return abs(len(a) - len(b)) < 4 and difflib.SequenceMatcher(None, a, b).ratio() > 0.9
 
-# %% ../nbs/09a_pages.ipynb #564400c8
+# %% ../nbs/09a_pages.ipynb #a639bd5b
+def fills(
+    rows: list[Row],  # of one block
+    right: float,  # the column's right edge
+) -> bool:
+    "Whether four in five of a block's rows had no room for the word that begins the next row."
+    forced = [a.x1 + (len(b.text.split(' ', 1)[0]) + 1) * 0.9 * (b.x1 - b.x0) / max(1, len(b.text)) > right - 2 for a, b in zip(rows, rows[1:])]
+    return bool(forced) and sum(forced) >= 0.8 * len(forced)
+
+# %% ../nbs/09a_pages.ipynb #5547f8b6
 def column_blocks(
     rows: list[Row],  # of one column or full-width part, without furniture
 ) -> list[list[str]]:  # the lines of each block
@@ -822,15 +833,17 @@ def column_blocks(
     usual = gaps[len(gaps) // 2] if gaps else 0
     usual = min(usual, 1.9 * sorted(r.size for r in rows)[len(rows) // 2]) or usual
     left = Counter(round(r.x0) for r in rows).most_common(1)[0][0]
-    edge, right = min(left, min(r.x0 for r in rows) + 3), max(r.x1 for r in rows)
-    blocks = [[rows[0].text]]
+    edge, right = min(left, min(r.x0 for r in rows) + 3), sorted(r.x1 for r in rows)[int(0.9 * (len(rows) - 1))]
+    first_lines = Counter(round((b.x0 - edge) / 2) for b, c in zip(rows, rows[1:]) if 0.7 * b.size < b.x0 - edge < 6 * b.size and c.x0 - edge < 3)
+    usual_indent = 2 * first_lines.most_common(1)[0][0] if first_lines and first_lines.most_common(1)[0][1] > 1 else -99
+    blocks = [[rows[0]]]
     for a, b in zip(rows, rows[1:]):
         wide = a.y - b.y > 1.25 * usual + 1
         indented = b.x0 - edge > 0.7 * b.size and a.x0 - edge < 0.7 * b.size and b.x0 - edge < 6 * b.size
         ended = a.x1 < right - 0.25 * (right - edge) and a.text[-1:] in '.!?:;"”’\')' and b.x0 - edge > 0.7 * b.size
-        if wide or indented and (a.text[-1:] in '.!?:;"”’\')—' or a.x1 < right - 0.15 * (right - edge)) or ended: blocks.append([b.text])
-        else: blocks[-1].append(b.text)
-    return blocks
+        if wide or abs(b.x0 - edge - usual_indent) < 3 or indented and (a.text[-1:] in '.!?:;"”’\')—' or a.x1 < right - 0.15 * (right - edge)) or ended: blocks.append([b])
+        else: blocks[-1].append(b)
+    return [[join_lines([r.text for r in block])] if fills(block, right) else [r.text for r in block] for block in blocks]
 
 # %% ../nbs/09a_pages.ipynb #a16b41f1
 def continues(

@@ -1,0 +1,334 @@
+"Chapters 09 and 09a: golden pairs for every reader, each rule shown failing when it is off, and files that mean harm."
+import os, re, tracemalloc, zlib
+
+import pytest
+
+import histlm.extract as ex
+import histlm.pages as pages
+from histlm.documents import CorpusError
+from histlm.extract import ExtractError, detect_kind, extract_file, read_raw
+
+GUTENBERG = '''The Project Gutenberg EBook of Emma, by Jane Austen
+
+Title: Emma
+Author: Jane Austen
+
+*** START OF THIS PROJECT GUTENBERG EBOOK EMMA ***
+
+Produced by An Anonymous Volunteer
+
+[Transcriber's note: Hyphens
+are kept.]
+
+
+CHAPTER I
+
+Emma Woodhouse, handsome, clever, and _rich_, with a comfortable home and
+happy disposition, seemed to unite some of the best blessings of exist-
+ence.[1]
+
+[Footnote 1: She was twenty-one years of age.]
+
+  My first displays the wealth and pomp of kings,
+  Lords of the earth! their luxury and ease.
+
+End of the Project Gutenberg EBook of Emma, by Jane Austen
+
+Section 5. General information.
+
+Volunteers are welcome.
+
+1.F.3. LIMITED RIGHT OF REPLACEMENT
+
+Most people start here.
+'''
+GUTENBERG_OUT = '''CHAPTER I
+
+Emma Woodhouse, handsome, clever, and rich, with a comfortable home and happy disposition, seemed to unite some of the best blessings of exist∣ence.
+
+She was twenty-one years of age.
+
+My first displays the wealth and pomp of kings,
+Lords of the earth! their luxury and ease.'''
+
+TEI = '''<TEI xmlns="http://www.tei-c.org/ns/1.0"><teiHeader><fileDesc><titleStmt><title>Philotas</title></titleStmt></fileDesc></teiHeader><text><body>
+<head>THE ARGVMENT.</head><p>PHilotas<note place="margin">Plutarch in the life of Alexander the great.</note> was a man<note>Gen. 1.</note> of <hi>great</hi> esti<gap
+extent="1 letter"/>ation <pb n="3"/>among the Mace∣<pb/>donians, and in <choice><orig>vvarre</orig><reg>war</reg></choice> valiant.</p><fw type="header">PHILOTAS.</fw>
+<sp><speaker>Ham. </speaker><stage>Aside.</stage><l>To be, or not to be,</l><l>that is the Question.</l><stage>Exit.</stage></sp>
+<div type="supplied_by_editor"><head>Notes</head></div></body></text></TEI>'''
+TEI_OUT = '''THE ARGVMENT.
+
+PHilotas was a man of great esti•ation among the Mace∣donians, and in vvarre valiant.
+
+Plutarch in the life of Alexander the great.
+
+Ham. [Aside.] To be, or not to be,
+that is the Question.
+Exit.'''
+
+SESSION = '''<?xml version="1.0" encoding="UTF-8"?><TEI.2><text><body><div0 type="sessionsPaper" id="18450707"><interp inst="18450707" type="date" value="18450707"/>
+<div1 type="frontMatter" id="f18450707-1"><p>THE WHOLE PROCEEDINGS</p></div1><p>Before Mr. Recorder.</p>
+<div1 type="trialAccount" id="t18450707-1"><interp inst="t1" type="verdictCategory" value="guilty"/><p>1. <persName>
+ JOHN
+ SMITH <interp type="surname" value="SMITH"/></persName>
+ , was indicted. GUILTY. <note>[Whipping. See summary.]</note></p><p>I saw the pri<lb/>soner <note>[Text unreadable in original.]</note>there.</p></div1>
+<div1 type="trialAccount" id="t18450707-2"><p>2. A second trial.</p></div1><div1 type="trialAccount" id="t18450707-2"><p>2. A second trial.</p></div1></div0></body></text></TEI.2>'''
+SESSION_OUT = {'f18450707-1': 'THE WHOLE PROCEEDINGS', 't18450707-1': 'Before Mr. Recorder.\n\n1. JOHN SMITH, was indicted. GUILTY.\n\nI saw the pri∣soner 〈…〉 there.',
+               't18450707-2': '2. A second trial.'}
+
+ECCO = ('ADVERTISEMENT.I COMMIT these Pa∣pers, printed in M.DCC.XLI. by the Care of Dr. Sloane, D.D.F.R.S. to the Press, being troubled with that Itch of '
+        'ScribblingParody of a Line.THE Reader may find them at St.Paul\'s, if he has a Mind to it, and will be\nso kind as to read them over.'
+        'CHAP. I.What Pen displayBritannia\'s Pomp upon that happy Day,When Royal George our City dain\'d to Grace,And freed her Race?FINIS.')
+ECCO_OUT = '''ADVERTISEMENT.
+
+I COMMIT these Pa∣pers, printed in M.DCC.XLI. by the Care of Dr. Sloane, D.D.F.R.S. to the Press, being troubled with that Itch of Scribbling
+
+Parody of a Line.
+
+THE Reader may find them at St. Paul's, if he has a Mind to it, and will be so kind as to read them over.
+
+CHAP. I.
+
+What Pen display
+Britannia's Pomp upon that happy Day,
+When Royal George our City dain'd to Grace,
+And freed her Race?
+
+FINIS.'''
+
+XHTML = '''<?xml version="1.0" encoding="utf-8"?><html xmlns="http://www.w3.org/1999/xhtml" xmlns:epub="http://www.idpf.org/2007/ops" xml:lang="en-GB"><head><title>XVIII</title></head>
+<body><section epub:type="chapter"><h2>XVIII</h2><p>Change&nbsp;begets.<a epub:type="noteref">2</a></p><blockquote><p><span>The doctor’s</span><br/><span>an ass.</span></p></blockquote>
+<table><tr><td epub:type="z3998:persona">Mortimer</td><td><p>These promises are fair.</p></td></tr></table></section><section epub:type="imprint"><p>Made by us.</p></section></body></html>'''
+XHTML_OUT = 'XVIII\n\nChange begets.\n\nThe doctor’s\nan ass.\n\nMortimer. These promises are fair.'
+
+HTML = '''<!DOCTYPE html><html><head><meta charset="windows-1252"><title>The Tatler</title></head><body><nav><a href="/">Home</a></nav><div id="content"><h1>The Tatler</h1><p>Price £1
+<p>Whereas <b>Mr. B</b>ickerstaff is dead.<sup><a href="#fn1">[1]</a></sup> <span class="pagenum">[12]</span>So he lives, and is well, and of sound mind, and of body too,
+and sends his service to all the coffee-houses of the town.<p class="cookie-notice">Accept all cookies</div><div class="site-footer">About us</div></body></html>'''
+HTML_OUT = ('The Tatler\n\nPrice £1\n\nWhereas Mr. Bickerstaff is dead. So he lives, and is well, and of sound mind, and of body too, and sends his service to all the '
+            'coffee-houses of the town.')
+
+
+def make_pdf(book, extra=b''):
+    "A PDF of pages, each a list of (x, y, text); `extra` is put in as one more object."
+    objects = [b'<</Type /Catalog /Pages 2 0 R>>', None, b'<</Type /Font /Subtype /Type1 /BaseFont /Times-Roman /Encoding /WinAnsiEncoding>>']
+    kids = []
+    for page in book:
+        text = ' '.join(f'BT /F 10 Tf 1 0 0 1 {x} {y} Tm ({t}) Tj ET' for x, y, t in page).encode('cp1252')
+        objects += [b'<</Length %d>>\nstream\n%s\nendstream' % (len(text), text),
+                    b'<</Type /Page /Parent 2 0 R /MediaBox [0 0 420 600] /Contents %d 0 R /Resources <</Font <</F 3 0 R>>>>>>' % (len(objects) + 1)]
+        kids.append('%d 0 R' % len(objects))
+    objects[1] = f'<</Type /Pages /Count {len(kids)} /Kids [{" ".join(kids)}]>>'.encode()
+    if extra: objects.append(extra)
+    out, places = b'%PDF-1.4\n', []
+    for i, body in enumerate(objects, 1):
+        places.append(len(out))
+        out += b'%d 0 obj\n%s\nendobj\n' % (i, body)
+    xref = ''.join(f'{p:010} 00000 n \n' for p in places).encode()
+    return out + b'xref\n0 %d\n0000000000 65535 f \n%strailer <</Size %d /Root 1 0 R>>\nstartxref\n%d\n%%%%EOF' % (len(objects) + 1, xref, len(objects) + 1, len(out))
+
+
+COLUMNS = (['The Plague raged in the', 'Parish of St. Giles, and', 'from thence it came into', 'the City, as all the neigh-', 'bours said, and the people', 'fled.'],
+           ['Nobody would believe the', 'News at first, but it was', 'printed in the Weekly Bill', 'that seven had died there', 'in one week of the spotted', 'fever.'])
+
+
+def plague(n):
+    "A page in two columns with a running head and a page number; the columns' lines turn from page to page."
+    column = lambda lines, x: [(x, 540 - 13 * i, t) for i, t in enumerate(lines[n:] + lines[:n])]
+    return [(150, 575, 'THE PLAGUE YEAR.'), (205, 20, str(n + 1)), *column(COLUMNS[0], 50), *column(COLUMNS[1], 230)]
+
+
+PDF = make_pdf([plague(n) for n in range(5)])
+PDF_OUT = ('The Plague raged in the Parish of St. Giles, and from thence it came into the City, as all the neigh∣bours said, and the people fled.\n\n'
+           'Nobody would believe the News at first, but it was printed in the Weekly Bill that seven had died there in one week of the spotted fever.')
+PETITION = 'To the Right Honble: ye sd: Mayr.\n\nSheweth That since Aprill 1695 ye Peticonr was\ntaken up [...] by vertue of a Warrant\n\nAnd hee shall ever pray Etc.\n\n'
+TEXT = '''THE PLAGUE YEAR.
+
+It was about the beginning of September, 1664, that I, among the
+rest of my neigh-
+bours, heard in ordinary discourse that the plague was returned.
+
+  Of Man's first disobedience, and the fruit
+  Of that forbidden tree, whose mortal taste'''
+TEXT_OUT = '''THE PLAGUE YEAR.
+
+It was about the beginning of September, 1664, that I, among the rest of my neigh∣bours, heard in ordinary discourse that the plague was returned.
+
+Of Man's first disobedience, and the fruit
+Of that forbidden tree, whose mortal taste'''
+
+GOLDEN = {'gutenberg': (GUTENBERG.encode(), GUTENBERG_OUT), 'tei': (TEI.encode(), TEI_OUT), 'ecco': (ECCO.encode(), ECCO_OUT), 'xhtml': (XHTML.encode(), XHTML_OUT),
+          'html': (HTML.encode('cp1252'), HTML_OUT), 'text': (TEXT.encode(), TEXT_OUT),
+          'londonlives': (PETITION.encode(), 'To the Right Honble: ye sd: Mayr.\n\nSheweth That since Aprill 1695 ye Peticonr was taken up [...] by vertue of a Warrant\n\nAnd hee shall ever pray Etc.')}
+
+
+@pytest.mark.parametrize('kind', GOLDEN)
+def test_golden_pair(kind):
+    raw, want = GOLDEN[kind]
+    assert detect_kind(raw, 'misleading.doc') == kind
+    found, = extract_file(raw, 'misleading.doc')
+    assert found.text == want
+    assert found.meta['kind'] == kind and found.meta['encoding'] and found.part == ''
+
+
+def test_golden_session():
+    found = extract_file(SESSION.encode(), 'x.txt')
+    assert {e.part: e.text for e in found} == SESSION_OUT
+    trial = found[1]
+    assert (trial.meta['session'], trial.meta['date'], trial.meta['year'], trial.meta['verdict']) == ('18450707', '1845-07-07', 1845, 'guilty')
+    assert sum(e.dropped.get('note', 0) for e in found) == len('[Whipping. See summary.]')
+
+
+def test_golden_pdf():
+    found, = extract_file(PDF, 'x.txt')
+    assert found.text.startswith(PDF_OUT) and 'PLAGUE YEAR' not in found.text
+    assert found.dropped == {'running head': 5 * 16, 'page number': 5}
+
+
+def test_corpus_of_tei_texts():
+    one = TEI.replace('<TEI xmlns="http://www.tei-c.org/ns/1.0">', '<TEI>')
+    found = extract_file(f'<teiCorpus>{one}{one.replace("Philotas", "Second").replace("ARGVMENT", "SECOND")}</teiCorpus>'.encode())
+    assert [e.meta['title'] for e in found] == ['Philotas', 'Second'] and len({e.part for e in found}) == 2
+
+
+# Each rule switched off: the golden pair of its reader must fail.
+
+def never(*_, **__): return ''
+
+
+OFF = {
+    'credits': ('gutenberg', ex, 'is_credit', never),
+    'transcriber notes': ('gutenberg', ex, '_NOTE_HEAD', re.compile('(?!)')),
+    'footnote marks, emphasis': ('gutenberg', ex, 'strip_signs', lambda text, dropped: text),
+    'wrapped prose': ('text', ex, 'is_prose', never),
+    'line-end hyphens': ('text', ex, 'join_lines', ' '.join),
+    'verse': ('text', ex, 'is_prose', lambda *_: True),
+    'joints': ('ecco', ex, '_JOINT', re.compile('(?!)')),
+    'name of breaks': ('ecco', ex, 'name_breaks', lambda segments, *_: ['\n'] * len(segments)),
+    'headings': ('ecco', ex, 'is_heading', never),
+    'abbreviations': ('ecco', ex, '_SHORTENED', re.compile('(?!)')),
+    'initials and years': ('ecco', ex, '_initial_joint', lambda *_: '\n'),
+    'notes placed': ('tei', pages, 'keep_note', never),
+    'references dropped': ('tei', pages, 'keep_note', lambda *_: True),
+    'gap signs': ('tei', pages, 'gap_sign', never),
+    'stage directions': ('tei', pages, '_place_stage', lambda m: ''.join(m.groups())),
+    'page furniture': ('tei', pages.TeiCollector, 'skip', never),
+    'e-book apparatus': ('xhtml', pages.EpubCollector, 'skip', never),
+    'speakers of tables': ('xhtml', pages.EpubCollector, 'special', {}),
+    'frame of a page': ('html', pages, 'frame_reason', never),
+}
+
+
+@pytest.mark.parametrize('rule', OFF)
+def test_each_rule_matters(rule, monkeypatch):
+    kind, where, name, off = OFF[rule]
+    raw, want = GOLDEN[kind]
+    monkeypatch.setattr(where, name, off)
+    assert extract_file(raw, kind=kind)[0].text != want
+
+
+def test_licence_is_cut_twice_over(monkeypatch):
+    "The markers alone suffice, the licence's words alone suffice, and with neither the licence stays."
+    read = lambda: extract_file(GUTENBERG.encode(), kind='gutenberg')[0].text
+    monkeypatch.setattr(ex, 'is_licence', lambda block: False)
+    assert read() == GUTENBERG_OUT
+    monkeypatch.setattr(ex, '_PG_END', re.compile('(?!)'))
+    assert 'LIMITED RIGHT' in read()
+    monkeypatch.undo()
+    monkeypatch.setattr(ex, '_PG_END', re.compile('(?!)'))
+    assert 'LIMITED RIGHT' not in read()
+
+
+@pytest.mark.parametrize('name,off', [('furniture', lambda pages: {}), ('find_gutter', lambda *_: None), ('join_lines', ' '.join), ('column_blocks', lambda rows: [[r.text] for r in rows])])
+def test_each_pdf_rule_matters(name, off, monkeypatch):
+    monkeypatch.setattr(pages, name, off)
+    assert not extract_file(PDF)[0].text.startswith(PDF_OUT)
+
+
+@pytest.mark.parametrize('name,off', [('settle_session', pages.settle), ('_FACTS', {}), ('unprettify', lambda text: text)])
+def test_each_session_rule_matters(name, off, monkeypatch):
+    monkeypatch.setattr(pages, name, off)
+    found = extract_file(SESSION.encode())
+    assert {e.part: e.text for e in found} != SESSION_OUT or 'verdict' not in found[1].meta
+
+
+# Files that mean harm, or are merely broken.
+
+BOMB = '<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>'
+HOSTILE = {
+    'empty': (b'  \n', 'empty'),
+    'zip': (b'PK\x03\x04' + bytes(100), 'ZIP'),
+    'image': (b'\x89PNG\r\n\x1a\n', 'PNG'),
+    'binary in .txt': (bytes(range(256)) * 50, 'binary'),
+    'control characters': (b'text \x01\x02\x03\x04' * 50, 'control characters'),
+    'entities that expand': ((BOMB + '<TEI><text><p>&b;</p></text></TEI>').encode(), 'defines the entity'),
+    'outside entity': (b'<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]><TEI><p>&a;</p></TEI>', 'defines the entity'),
+    'parameter entity': (b'<!DOCTYPE x [<!ENTITY % a SYSTEM "http://127.0.0.1/x.dtd">%a;]><TEI><p>x</p></TEI>', 'entity'),
+    'cut short': (TEI.encode()[:-40], 'cut short'),
+    'session cut short': (SESSION.encode()[:-40], 'cut short'),
+    'wrong declared encoding': ('<?xml version="1.0" encoding="utf-8"?><TEI><text><p>price £5</p></text></TEI>'.encode('cp1252'), '0xa3 at offset'),
+    'unknown encoding': ('<?xml version="1.0" encoding="klingon"?><TEI><text><p>price £5</p></text></TEI>'.encode('cp1252'), 'klingon'),
+    'html with a wrong charset': (b'<html><meta charset="utf-8"><p>price \xa35</p></html>', '0xa3 at offset'),
+    'no text at all': (b'<TEI><text><body><pb/></body></text></TEI>', 'holds no text'),
+    'damaged pdf': (PDF[:400], 'PDF'),
+    'pdf bomb': (make_pdf([plague(0)], b'<</Filter /FlateDecode /Length 9>>\nstream\n' + zlib.compress(bytes(70_000_000)) + b'\nendstream'), 'unpacks to more than'),
+    'pdf twice packed': (make_pdf([plague(0)], b'<</Filter [/FlateDecode /FlateDecode] /Length 9>>\nstream\nxx\nendstream'), 'compressed twice'),
+    'scan without text': (make_pdf([[]]), 'no text'),
+}
+
+
+@pytest.mark.parametrize('what', HOSTILE)
+def test_named_error(what):
+    raw, words = HOSTILE[what]
+    with pytest.raises(ExtractError) as caught: extract_file(raw, 'suspect.txt')
+    assert words in str(caught.value) and 'suspect.txt' in str(caught.value)
+    assert isinstance(caught.value, CorpusError)
+
+
+def test_huge_file_is_refused_before_it_is_read(tmp_path):
+    (tmp_path/'line.txt').touch()
+    os.truncate(tmp_path/'line.txt', 2_000_000_000)
+    tracemalloc.start()
+    with pytest.raises(ExtractError, match='2.0 GB, and the limit is 256.0 MB'): read_raw(tmp_path/'line.txt')
+    assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    tracemalloc.stop()
+
+
+def test_long_line_is_refused_before_it_is_decoded():
+    raw = b'The first line\n' + b'x' * (ex.MAX_LINE + 1)
+    tracemalloc.start()
+    with pytest.raises(ExtractError, match='a line of more than 32.0 MB at byte 15'): extract_file(raw, 'line.txt')
+    assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    tracemalloc.stop()
+
+
+def test_deep_nesting_and_many_notes_end():
+    deep = '<TEI><text>' + '<div>' * 20_000 + '<p>down here</p>' + '</div>' * 20_000 + '</text></TEI>'
+    assert extract_file(deep.encode())[0].text == 'down here'
+    with pytest.raises(ExtractError, match='256 deep'): extract_file(b'<html><body>' + b'<div>' * 5000 + b'<p>down here</p>' + b'</div>' * 5000)
+    many = '<TEI><text><p>' + 'word<note>a note of six or seven words</note> ' * 5000 + '</p></text></TEI>'
+    assert extract_file(many.encode())[0].text.count('a note of six') == 5000
+
+
+@pytest.mark.parametrize('encoding', ['utf-8', 'utf-8-sig', 'utf-16', 'cp1252', 'mac_roman'])
+def test_encodings_are_found_and_recorded(encoding):
+    text = 'The Duke’s “Price” was £5—and he sat in a café, said the King’s man.'
+    found, = extract_file(text.encode(encoding), 'x.txt')
+    assert found.text == text
+    assert found.meta['encoding'].replace(' by its mark', '').replace('_', '') in encoding.replace('_', '')
+
+
+@pytest.mark.parametrize('start,end', [('*** START OF THE PROJECT GUTENBERG EBOOK EMMA ***', '*** END OF THE PROJECT GUTENBERG EBOOK EMMA ***'),
+                                       ('***START OF THE PROJECT GUTENBERG EBOOK A LONG TITLE THAT\nGOES ON***', '***END OF THE PROJECT GUTENBERG EBOOK EMMA***'),
+                                       ('*END*THE SMALL PRINT! FOR PUBLIC DOMAIN ETEXTS*Ver.04.29.93*END*', 'End of Project Gutenberg Etext of Emma'),
+                                       ('*END THE SMALL PRINT! FOR PUBLIC DOMAIN ETEXTS*Ver.04.29.93*END*', 'End of The Project Gutenberg Etext of Emma'),
+                                       ('', 'This is the end of www.gutenberg.org'), ('** STRAT OF THIS PROJECT GUTENBERG', '** EDN OF THIS PROJECT GUTENBERG EBOOK')])
+def test_gutenberg_markers_of_all_ages(start, end):
+    whole = GUTENBERG.replace('Most people start here.', '1.F.4. You see www.gutenberg.org')
+    raw = whole.replace('*** START OF THIS PROJECT GUTENBERG EBOOK EMMA ***', start).replace('End of the Project Gutenberg EBook of Emma, by Jane Austen', end)
+    assert extract_file(raw.encode(), kind='gutenberg')[0].text == GUTENBERG_OUT
+
+
+def test_part_one_reads_the_narrower_kinds():
+    from histlm.documents import extract
+    assert extract(SESSION.encode(), 'oldbailey').split('\n')[-2:] == ['I saw the prisoner 〈…〉 there.', '2. A second trial.']
+    assert '\n\n' not in extract(TEI.encode(), 'tei')
