@@ -654,7 +654,7 @@ def _removals(text: str, blocks: list, found: list) -> list[Removal]:
         at = max(at, end)
     return out
 
-# %% ../nbs/11_filter.ipynb #01cc15d3
+# %% ../nbs/11_filter.ipynb #115898de
 def filter_text(
     text: str,  # a normalised document: blocks separated by one blank line
     meta: dict | None = None,  # year (of composition), edition_year, date, where known
@@ -673,7 +673,8 @@ def filter_text(
     if settings.on('modern') and len(modern) >= 3 and size['editor'] + size['anachronism'] >= .25 * len(text):
         return drop('modern', f'{len(modern)} modern blocks: {modern[0][4]}')
     kept = cut(text, removed)
-    if len(kept.split()) < RULES['short'].threshold and (settings.on('short') or not kept.strip()):
+    little = len(kept.split()) < RULES['short'].threshold or removed and sum(size.values()) > .95 * len(text)
+    if little and (settings.on('short') or not kept.strip()):
         rest = f'{len(kept.split())} words left'
         if removed: return drop(size.most_common(1)[0][0], rest)
         if settings.on('short'): return drop('short', rest)

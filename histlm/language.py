@@ -94,7 +94,7 @@ def read_blocks(
         start += n + 2
     return out
 
-# %% ../nbs/10b_language.ipynb #b70a8497
+# %% ../nbs/10b_language.ipynb #d1c77919
 _FOREIGN_WORDS = dict(
 Latin='''et est non ad cum quod qui ut sed sunt esse quae quam ab ex nec aut enim hoc haec atque ipse ille quid nihil etiam
  autem vel ac quo quibus esset erat fuit sicut
@@ -102,7 +102,7 @@ Latin='''et est non ad cum quod qui ut sed sunt esse quae quam ab ex nec aut eni
  eum cui suis suo sua omnes omnia omnis rerum ita nam
  quia dum tu nos vos fuerit sit sunto contra apud propter quidem igitur huius cuius eo ea eos eas suum suam suos suae suarum
  nostrum nostri nostro nostra vestrum vestris anno annos die diem rex regis regi vir viri
- homo hominum omnium omnibus rebus quos quas quorum habet habere fecit facit dixit ait potest possunt semper saepe me neque
+ homo hominum omnium omnibus rebus quos quas quorum habet habere fecit facit dixit ait potest possunt semper saepe neque
  ego te se libet inde unde tam tum hanc hunc quem illa illi ipsa''',
 French='''et le la les des du un une que qui dans pour est sont vous nous je il elle ne pas sur avec mais ce cette ces au
  aux leur plus comme tout par mon votre notre être avoit
