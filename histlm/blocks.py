@@ -571,7 +571,7 @@ def from_row(
 DOCUMENTS = pa.schema([('id', pa.string()), ('text', pa.string()), ('year', pa.int32()), ('source', pa.string()), ('title', pa.string()),
                        ('author', pa.string()), ('licence', pa.string()), ('origin', pa.string()), ('split', pa.string()), ('sha256', pa.string())])
 
-# %% ../nbs/12b_blocks.ipynb #b4272313
+# %% ../nbs/12b_blocks.ipynb #e5f31370
 class TableWriter:
     "Writes rows to a Parquet file in groups whose size depends on the rows alone; memory holds one group."
     def __init__(self,
@@ -592,9 +592,9 @@ class TableWriter:
 
     def flush(self) -> None:
         "Write the group that is in memory."
-        columns = zip(*self.rows) if self.rows else ([] for _ in self.schema)
-        table = pa.Table.from_arrays([pa.array(list(c), f.type) for c, f in zip(columns, self.schema)], schema=self.schema)
-        if self.rows: self.writer.write_table(table)
+        if self.rows:
+            columns = [pa.array(list(c), f.type) for c, f in zip(zip(*self.rows), self.schema)]
+            self.writer.write_table(pa.Table.from_arrays(columns, schema=self.schema))
         self.rows, self.size = [], 0
 
     def close(self) -> None:

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['end_with', 'DeskExecutor', 'run_blocks', 'candidates', 'Copies', 'find_copies', 'Tally', 'CorpusWriter', 'copy_part',
-           'finish_corpus', 'check_ledger', 'build_corpus', 'found_built', 'corpus_parser', 'closing_lines',
+           'finish_corpus', 'check_ledger', 'found_built', 'build_corpus', 'corpus_parser', 'closing_lines',
            'corpus_main']
 
 # %% ../nbs/13_corpus.ipynb #0b1f89ae
@@ -323,6 +323,25 @@ def _check_texts(folder: Path, texts: Counter) -> None:
                 raise CorpusError(f'{id}: the ledger keeps {texts.get(id, 0):,} bytes and the text has {len(text.encode()):,}')
     if left: raise CorpusError(f'{min(left)}: the ledger keeps it and no file of documents/ holds it')
 
+# %% ../nbs/13_corpus.ipynb #38749b84
+def found_built(
+    out: Path,  # where the corpus should be
+    plan: dict,  # from `make_plan`
+) -> dict | None:  # the content of its corpus.json; None: there is nothing yet
+    "A corpus that was built by the same plan; raises CorpusError where something else stands in its place."
+    if not out.exists(): return None
+    if out.is_dir() and not any(out.iterdir()): return out.rmdir()
+    if not (out/'corpus.json').is_file(): raise CorpusError(f'{out} exists and is no corpus. Choose another name, or remove it.')
+    facts = read_json(out/'corpus.json')
+    if facts.get('build') == plan['build']:
+        broken = [n for n, (size, sha256) in (facts['files'] | facts['records']).items()
+                  if not (out/n).is_file() or (out/n).stat().st_size != size or file_sha256(out/n) != sha256]
+        if broken: raise CorpusError(f'{out/broken[0]} has changed since the corpus was built. Restore it, or remove {out} and build again.')
+        return facts | dict(found=True)
+    parts = [k for k in ('settings', 'input', 'code', 'name') if facts.get(k) != plan[k]]
+    raise CorpusError(f'{out} was built from something else ({short(facts.get("build", "?"), 8)}; now {short(plan["build"], 8)}): '
+                      f'{" and ".join(parts)} differ. Choose another name, or remove it.')
+
 # %% ../nbs/13_corpus.ipynb #40f2e6c6
 def build_corpus(
     src: str | os.PathLike,  # a folder of files from archives, best with a manifest.csv
@@ -348,26 +367,7 @@ def build_corpus(
         shutil.rmtree(work, ignore_errors=True)
     return facts
 
-# %% ../nbs/13_corpus.ipynb #38749b84
-def found_built(
-    out: Path,  # where the corpus should be
-    plan: dict,  # from `make_plan`
-) -> dict | None:  # the content of its corpus.json; None: there is nothing yet
-    "A corpus that was built by the same plan; raises CorpusError where something else stands in its place."
-    if not out.exists(): return None
-    if out.is_dir() and not any(out.iterdir()): return out.rmdir()
-    if not (out/'corpus.json').is_file(): raise CorpusError(f'{out} exists and is no corpus. Choose another name, or remove it.')
-    facts = read_json(out/'corpus.json')
-    if facts.get('build') == plan['build']:
-        broken = [n for n, (size, sha256) in (facts['files'] | facts['records']).items()
-                  if not (out/n).is_file() or (out/n).stat().st_size != size or file_sha256(out/n) != sha256]
-        if broken: raise CorpusError(f'{out/broken[0]} has changed since the corpus was built. Restore it, or remove {out} and build again.')
-        return facts | dict(found=True)
-    parts = [k for k in ('settings', 'input', 'code', 'name') if facts.get(k) != plan[k]]
-    raise CorpusError(f'{out} was built from something else ({short(facts.get("build", "?"), 8)}; now {short(plan["build"], 8)}): '
-                      f'{" and ".join(parts)} differ. Choose another name, or remove it.')
-
-# %% ../nbs/13_corpus.ipynb #a612713f
+# %% ../nbs/13_corpus.ipynb #9ad99de0
 def _rules_help() -> str:
     "All rules with their reasons, for --help."
     out = []
@@ -378,6 +378,7 @@ def _rules_help() -> str:
             out.append(f'  {name:<18} {why if len(why) < 110 else why[:107] + "..."}')
     return '\n'.join(out)
 
+# %% ../nbs/13_corpus.ipynb #ec6d8bce
 def corpus_parser() -> argparse.ArgumentParser:
     "The command line of `scripts/corpus`."
     p = argparse.ArgumentParser(prog='scripts/corpus', allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter,
