@@ -274,13 +274,13 @@ def _ad_start(block: Block, is_title: bool) -> int:  # place in the block, or -1
     found = ad_signals(block.text)
     return 0 if len(found) >= 4 and block.n <= 12 * sum(found.values()) and not is_title else -1
 
-# %% ../nbs/11_filter.ipynb #2e793d46
+# %% ../nbs/11_filter.ipynb #aeb9823f
 @rule('advert', '''printed print published publish sold price booksellers bookseller bound sewed octavo 8vo 12mo 4to vols
  vol edition catalogue pills
  elixir lozenges tincture drops balsam proposals boards advertisement advertisements bottle stitched imported
  wholesale retail ready remedy''',
  threshold=12, unit='words for each signal, at most, and four kinds of signal; two kinds after an opening formula',
- reason='lists have a signal in 3 to 8 words; the densest honest prose (prefaces on printing) has one in 15',
+ reason='lists have a signal in 3 to 8 words; the densest honest prose that was read (prefaces on printing) has about one in 15; set by judgement',
  removes='''BOOKS printed for J. Roberts, near the Oxford-Arms in Warwick-Lane. 1. The Life of
  Alexander, in two Volumes Octavo, the third Edition. Price bound 10s.'''.replace('\n', ''),
  keeps='''I bought of the bookseller, for a shilling, a sermon lately published, which the same author is said
@@ -510,10 +510,10 @@ def _cues(cutoff: int) -> frozenset:
     "All words that some rule watches for."
     return frozenset().union(*_CUES.values(), _year_cues(cutoff), _after(cutoff))
 
-# %% ../nbs/11_filter.ipynb #17b00c3b
+# %% ../nbs/11_filter.ipynb #2ea3d5d6
 @rule('foreign', b' '.join(_FOREIGN_CUES).decode(),
  threshold=.2, unit='share of English function words below which a block of 8 words or more is looked at; by the sentence, 12 words',
- reason='of English prose blocks in the archives 99 in 100 lie above; bilingual paragraphs lie between 0.1 and 0.2',
+ reason='English prose blocks that were read lie above, bilingual paragraphs between 0.1 and 0.2; set by judgement',
  removes='''Arma virumque cano, Troiae qui primus ab oris Italiam fato profugus Lavinaque venit litora, multum ille et terris
  iactatus et alto.'''.replace('\n', ''),
  keeps='''It is well said of the Poet, Nil desperandum Teucro duce et auspice Teucro; for what should a man fear, that hath
