@@ -1,9 +1,11 @@
-"Chapters 09 and 09a: golden pairs for every reader, each rule shown failing when it is off, and files that mean harm."
+"Chapters 09 to 09d: golden pairs for every reader, each rule shown failing when it is off, and files that mean harm."
 import os, re, tracemalloc, zlib
 
 import pytest
 
+import histlm.ecco as ecco
 import histlm.extract as ex
+import histlm.markup as markup
 import histlm.pages as pages
 from histlm.documents import CorpusError
 from histlm.extract import ExtractError, detect_kind, extract_file, read_raw
@@ -71,9 +73,9 @@ SESSION = '''<?xml version="1.0" encoding="UTF-8"?><TEI.2><text><body><div0 type
 <div1 type="trialAccount" id="t18450707-1"><interp inst="t1" type="verdictCategory" value="guilty"/><p>1. <persName>
  JOHN
  SMITH <interp type="surname" value="SMITH"/></persName>
- , was indicted. GUILTY. <note>[Whipping. See summary.]</note></p><p>I saw the pri<lb/>soner <note>[Text unreadable in original.]</note>there.</p></div1>
+ , otherwise Jack , was indicted. GUILTY. <note>[Whipping. See summary.]</note></p><p>I saw the pri<lb/>soner <note>[Text unreadable in original.]</note>there.</p></div1>
 <div1 type="trialAccount" id="t18450707-2"><p>2. A second trial.</p></div1><div1 type="trialAccount" id="t18450707-2"><p>2. A second trial.</p></div1></div0></body></text></TEI.2>'''
-SESSION_OUT = {'f18450707-1': 'THE WHOLE PROCEEDINGS', 't18450707-1': 'Before Mr. Recorder.\n\n1. JOHN SMITH, was indicted. GUILTY.\n\nI saw the pri∣soner 〈…〉 there.',
+SESSION_OUT = {'f18450707-1': 'THE WHOLE PROCEEDINGS', 't18450707-1': 'Before Mr. Recorder.\n\n1. JOHN SMITH, otherwise Jack, was indicted. GUILTY.\n\nI saw the pri∣soner 〈…〉 there.',
                't18450707-2': '2. A second trial.'}
 
 ECCO = ('ADVERTISEMENT.I COMMIT these Pa∣pers, printed in M.DCC.XLI. by the Care of Dr. Sloane, D.D.F.R.S. to the Press, being troubled with that Itch of '
@@ -202,18 +204,18 @@ OFF = {
     'wrapped prose': ('text', ex, 'is_prose', never),
     'line-end hyphens': ('text', ex, 'join_lines', ' '.join),
     'verse': ('text', ex, 'is_prose', lambda *_: True),
-    'joints': ('ecco', ex, '_JOINT', re.compile('(?!)')),
-    'name of breaks': ('ecco', ex, 'name_breaks', lambda segments, *_: ['\n'] * len(segments)),
-    'headings': ('ecco', ex, 'is_heading', never),
-    'abbreviations': ('ecco', ex, '_SHORTENED', re.compile('(?!)')),
-    'initials and years': ('ecco', ex, '_initial_joint', lambda *_: '\n'),
-    'notes placed': ('tei', pages, 'keep_note', never),
-    'references dropped': ('tei', pages, 'keep_note', lambda *_: True),
-    'gap signs': ('tei', pages, 'gap_sign', never),
-    'stage directions': ('tei', pages, '_place_stage', lambda m: ''.join(m.groups())),
-    'page furniture': ('tei', pages.TeiCollector, 'skip', never),
-    'e-book apparatus': ('xhtml', pages.EpubCollector, 'skip', never),
-    'speakers of tables': ('xhtml', pages.EpubCollector, 'special', {}),
+    'joints': ('ecco', ecco, '_JOINT', re.compile('(?!)')),
+    'name of breaks': ('ecco', ecco, 'name_breaks', lambda segments, *_: ['\n'] * len(segments)),
+    'headings': ('ecco', ecco, 'is_heading', never),
+    'abbreviations': ('ecco', ecco, '_SHORTENED', re.compile('(?!)')),
+    'initials and years': ('ecco', ecco, '_initial_joint', lambda *_: '\n'),
+    'notes placed': ('tei', markup, 'keep_note', never),
+    'references dropped': ('tei', markup, 'keep_note', lambda *_: True),
+    'gap signs': ('tei', markup, 'gap_sign', never),
+    'stage directions': ('tei', markup, '_place_stage', lambda m: ''.join(m.groups())),
+    'page furniture': ('tei', markup.TeiCollector, 'skip', never),
+    'e-book apparatus': ('xhtml', markup.EpubCollector, 'skip', never),
+    'speakers of tables': ('xhtml', markup.EpubCollector, 'special', {}),
     'frame of a page': ('html', pages, 'frame_reason', never),
 }
 
@@ -244,9 +246,9 @@ def test_each_pdf_rule_matters(name, off, monkeypatch):
     assert not extract_file(PDF)[0].text.startswith(PDF_OUT)
 
 
-@pytest.mark.parametrize('name,off', [('settle_session', pages.settle), ('_FACTS', {}), ('unprettify', lambda text: text)])
+@pytest.mark.parametrize('name,off', [('settle_session', markup.settle), ('_FACTS', {}), ('_TAG_SPACE', re.compile('(?!)'))])
 def test_each_session_rule_matters(name, off, monkeypatch):
-    monkeypatch.setattr(pages, name, off)
+    monkeypatch.setattr(markup, name, off)
     found = extract_file(SESSION.encode())
     assert {e.part: e.text for e in found} != SESSION_OUT or 'verdict' not in found[1].meta
 
