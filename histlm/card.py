@@ -54,7 +54,7 @@ PLACES = tuple('''London Westminster Southwark Middlesex Surrey Kent Essex Susse
     Russia Sweden Denmark Poland Constantinople Jerusalem Egypt Africa Guinea America Virginia Boston Philadelphia Canada Jamaica Barbadoes Mexico
     Peru Asia India Bengal Calcutta Bombay Persia Japan Australia'''.split())
 
-# %% ../nbs/12a_card.ipynb #8a88cdd1
+# %% ../nbs/12a_card.ipynb #c6529569
 _TERMS = {w: g for g, words in PRONOUNS.items() for word in words for w in (word, word.capitalize(), word.upper())} | {p: p for p in PLACES}
 _PLACE, _SEEN, _EDGES = set(PLACES), {}, '.,;:!?()[]{}"“”‘’\'«»—–-…*_'
 
@@ -69,7 +69,8 @@ def count_terms(
     "Count pronouns by group and place names; possessives count, and a pronoun may begin with a capital."
     pieces, found = Counter(text.split()), Counter()
     if len(_SEEN) > 300_000: _SEEN.clear()
-    for piece in pieces.keys() - _SEEN.keys(): _SEEN[piece] = _term_of(piece)
+    for piece in pieces:  # not `pieces.keys() - _SEEN.keys()`: that walks through all that was ever seen
+        if piece not in _SEEN: _SEEN[piece] = _term_of(piece)
     for piece, n in pieces.items():
         if term := _SEEN[piece]: found[term] += n
     return {'': sum(pieces.values()), **{t: found[t] for t in sorted(found)}} if pieces else {}
