@@ -356,13 +356,13 @@ def _modern_advert(blocks, settings):
         if len(found) > 1 or any(re.match(r'https?:|www|\S+@|\w+\.(?:com|org|net|co)', f) for f in found):
             yield from ((i, s, e, ' + '.join(sorted(found))) for s, e in _guilty_parts(b, _MODERN_AD.search))
 
-# %% ../nbs/11_filter.ipynb #0a58679f
+# %% ../nbs/11_filter.ipynb #16255412
 _INSTITUTION = re.compile(r'''early\ english\ text|dictionary\ of\ national\ biog|\bD\.\ ?N\.\ ?B\b|oxford\ english\ dict
 |\bN\.\ ?E\.\ ?D\b|everyman|penguin\ (?:books|classics)|hakluyt\ society
-|\bunesco|world['’]s\ classics|temple\ classics|golden\ treasury|chetham\ society|camden\ society|malone\ society|new\ variorum
+|\bunesco|world['’]s\ classics|temple\ classics|chetham\ society|camden\ society|malone\ society|new\ variorum
 |twentieth[ -]century|twenty-first\ century|(?:sixteen|seventeen|eighteen|nineteen)th-century|transcriber['’]s|\[sic\]
 |[—–-]\ ?Ed(?:itor|s)?\b\.?\W*$|\[Ed(?:itor|s)?\.?\]|editor['’]s\ note
-|furnivall|skeat\b|saintsbury|\bgosse\b|grosart|\barber['’]s|dowden|leslie\ stephen|sidney\ lee|birkbeck\ hill
+|furnivall|skeat\b|saintsbury|\bgosse\b|grosart|\barber['’]s|edward\ dowden|leslie\ stephen|sidney\ lee|birkbeck\ hill
 |public\ record\ office
 |cambridge\ history\ of|photostat|british\ library,\ (?:add|ms|sloane|harl|cotton|royal)|foreword|victorian|old-?spelling
 |this\ (?:e-?text|e-?book)|textual\ (?:note|introduction|critic)''', re.I | re.X)
