@@ -11,10 +11,11 @@ from collections import Counter
 
 from .extract import Extracted, decode, reader, tidy_blocks, unwrap_blocks
 
-# %% ../nbs/09a_ecco.ipynb #700628fa
+# %% ../nbs/09a_ecco.ipynb #e32a219b
 _JOINT = re.compile(r"""[A-Z](?:(?<=[a-z0-9.,;:!?)\]"'’”*(\[‘“][A-Z])|[A-Z]{2,}[a-z])""")
 _NAME_PREFIX = re.compile(r"(?:^|[^\w])(?:Ma?c|Fitz|De|Du|La|Le|Les|Des|Van|Von|Ap|San)$")
-_SHORTENED = re.compile(r"(?:^|[^\w])(?:Mr|Mrs|Dr|St|Sr|Capt|Col|Gen|Rev|Hon|Messrs|Mons|Mme|Sig|Lieut|Lt|Prof|[Vv]ol|[Cc]hap|[Cc]ap|[Ll]ib|"
+_SHORTENED = re.compile(r"(?:^|[^\w])(?:Mr|Mrs|Dr|St|Sr|Capt|Col|Gen|Rev|Hon|Messrs|Mons|Mme|Sig|Lieut|Lt|"
+                        r"Prof|[Vv]ol|[Cc]hap|[Cc]ap|[Ll]ib|"
                         r"[Pp]p?|[Ss]ect|No|[Aa]rt|[Ff]ig|[Tt]ab|[Vv]iz|i\. ?e|e\. ?g|cf|[Ss]ee|Ibid|ibid)\.$")
 
 # %% ../nbs/09a_ecco.ipynb #b32ccb65
@@ -40,19 +41,23 @@ def _after_capitals(text: str, start: int, at: int) -> tuple[int, str]:
     if text.count(f'{text[at-1]}{tail} ') > 1 or text[at-1] in 'BTIAW' and tail in ('y', 'o', 'n', 't', 's'): return at - 1, '\n'
     return (at, ' ') if f' {tail} ' in text else (at - 1, '\n' if len(tail) > 2 else '')
 
-# %% ../nbs/09a_ecco.ipynb #09863c9d
-_NUMBERED = re.compile(r'(?:ACT|SCENE|SCEN|CHAP|BOOK|CANTO|LETTER|PART|SECT|ODE|EPISTLE|NUMB|No|Act|Scene|Chap|Book|Letter|Part|Canto)\.? *[IVXLC]+\.$')
+# %% ../nbs/09a_ecco.ipynb #8a0f8397
+_NUMBERED = re.compile(r'(?:ACT|SCENE|SCEN|CHAP|BOOK|CANTO|LETTER|PART|SECT|ODE|EPISTLE|NUMB|'
+                       r'No|Act|Scene|Chap|Book|Letter|Part|Canto)\.? *[IVXLC]+\.$')
 
 def _initial_joint(text: str, left: str, at: int) -> str:
     "What belongs after 'X.' and before a capital: nothing in a chain of initials or a year, a break after a heading, else a space."
     word = re.match(r"[A-Z]+[.,]?|[A-Z]", text[at:at + 30])[0]
     numeral = re.search(r'\w+\.$', left)[0][:-1]
-    if word[-1] in '.,' and not word.rstrip('.,').strip('MDCLXVI') and not numeral.strip('MDCLXVI') and set('MD') & set(numeral + word): return ''
+    year = not (numeral + word.rstrip('.,')).strip('MDCLXVI') and set('MD') & set(numeral + word)
+    if year and word[-1] in '.,': return ''
     if _NUMBERED.search(text[max(0, at - 20):at]): return '\n'
+    if not numeral.strip('IVX') and left[-len(numeral) - 2:-len(numeral) - 1] in '.!?,;:"' and not re.match('[A-Z][.]', text[at:at + 2]):
+        return '\n'
     if len(numeral) > 1: return '' if len(word) == 2 and word[1] == '.' and len(numeral) == 2 and numeral[0] == numeral[1] else '\n'
     return '' if len(word) == 2 and word[1] in '.,' or len(word) == 1 and not re.match(r'[AI][ ]|[A-Z][a-z]', text[at:at + 2]) else ' '
 
-# %% ../nbs/09a_ecco.ipynb #66e9cae9
+# %% ../nbs/09a_ecco.ipynb #f0cb0274
 _APHAERESIS = re.compile(r"['‘](?:T(?:is|was|will|were|wixt|ill|isn|ween)|Midst|Mid|Mong|Gainst|Gan|Scap|Squire|Fore|Bout|Tend|Prentice)")
 
 def _quoted_joint(text: str, at: int) -> tuple[int, str]:
@@ -68,11 +73,14 @@ def _quoted_joint(text: str, at: int) -> tuple[int, str]:
 def _opens(text: str, at: int) -> bool:
     "Whether the straight quotation mark at `at` opens: the one before it, within a page, does not stand open."
     before = text.rfind('"', max(0, at - 1500), at)
-    return before < 0 or not (before == 0 or text[before - 1] in ' \n(—-' or before + 1 < len(text) and text[before + 1].isupper() and text[before - 1] in '.,;:!?')
+    return before < 0 or not (before == 0 or text[before - 1] in ' \n(—-' or before + 1 < len(text) and text[before + 1].isupper()
+                              and text[before - 1] in '.,;:!?')
 
-# %% ../nbs/09a_ecco.ipynb #a8162074
-_NO_SPEAKER = re.compile(r'.*\b(?:ACT|SCENE|SCEN|CHAP|CHAPTER|BOOK|CANTO|LETTER|PART|SECT|FINIS|END|NUMB|EPISTLE|ODE|Enter|ibid|Ibid|Page|Tab|Fig|Price)\b|.*[,!?\d]|'
-    r'(?:Exit|Exeunt|Finis|Aside|Yes|No|Ay|Aye|Indeed|Well|So|Oh|Ah|Nay|True|Why|What|How|Sir|Madam|Never|Good|Right|Hush|Hold|Come|Done|Amen|Adieu|Esq|'
+# %% ../nbs/09a_ecco.ipynb #629dab3f
+_NO_SPEAKER = re.compile(r'.*\b(?:ACT|SCENE|SCEN|CHAP|CHAPTER|BOOK|CANTO|LETTER|PART|SECT|FINIS|END|NUMB|'
+    r'EPISTLE|ODE|Enter|ibid|Ibid|Page|Tab|Fig|Price)\b|.*[,!?\d]|'
+    r'(?:Exit|Exeunt|Finis|Aside|Yes|No|Ay|Aye|Indeed|Well|So|Oh|Ah|Nay|True|Why|What|How|'
+    r'Sir|Madam|Never|Good|Right|Hush|Hold|Come|Done|Amen|Adieu|Esq|'
     r'[MDCLXVI]+)\W*$')
 
 def is_heading(
@@ -81,7 +89,8 @@ def is_heading(
     "Whether seven letters in ten of a short segment are capitals."
     if len(segment) > 160 or len(segment) > 24 and segment[1:5].islower(): return False
     capitals = sum(map(str.isupper, segment))
-    return capitals > 2 and capitals > 2.3 * sum(map(str.islower, segment)) or bool(_NUMBERED.fullmatch(segment.strip()))
+    return (capitals > 2 and capitals > 2.3 * sum(map(str.islower, segment)) or len(segment) < 7 and not segment.strip('IVXL.')
+            or bool(_NUMBERED.fullmatch(segment.strip())))
 
 # %% ../nbs/09a_ecco.ipynb #223e9bed
 def find_speakers(
@@ -188,7 +197,7 @@ def read_ecco(
     marks = name_breaks(segments, weak, speakers)
     return [Extracted(''.join(x for pair in zip(marks, segments) for x in pair), meta=dict(encoding=encoding))]
 
-# %% ../nbs/09a_ecco.ipynb #011a9967
+# %% ../nbs/09a_ecco.ipynb #bc1018b0
 @reader('londonlives')
 def read_londonlives(
     raw: bytes,  # a petition as plain text
@@ -197,4 +206,5 @@ def read_londonlives(
     "A petition, with the year where it names exactly one."
     text, encoding = decode(raw, name)
     years = set(re.findall(r'(?<!\d)1[67]\d\d(?!\d)', text)) | set(re.findall(r'(?<!\d)1800(?!\d)', text))
-    return [Extracted(tidy_blocks(unwrap_blocks(text)), meta=dict(encoding=encoding, **(dict(year=int(years.pop())) if len(years) == 1 else {})))]
+    return [Extracted(tidy_blocks(unwrap_blocks(text)), meta=dict(encoding=encoding,
+                                                            **(dict(year=int(years.pop())) if len(years) == 1 else {})))]

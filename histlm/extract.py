@@ -91,15 +91,15 @@ def refuse_binary(
         if raw.startswith(signature):
             raise ExtractError(f'{name} is {what}, not text. Unpack or convert it (to UTF-8 text, XML, HTML or PDF with a text layer).')
 
-# %% ../nbs/09_extract.ipynb #84999e02
+# %% ../nbs/09_extract.ipynb #a13d9812
 _PLAUSIBLE = re.compile(r'(?<=\w)[’‘¦](?=\w)|(?<!\w)[“‘](?=\w)|(?<=[\w.,;:!?])[”’](?!\w)|£(?= ?[\d•])|[—–…•§¶°½¼¾†‡©®™]|'
                         r'(?<=[A-Za-z])[éèêàâäæœçöôòüûùúïåø](?![A-Z])|(?<![A-Za-z])[ÆŒÉ](?=[A-Za-z])|(?<![A-Za-z])[æœ](?=[a-z])|\xa0')
-_ODD = re.compile('[\x80-\x9f]|(?<=[a-z])[À-Þ](?=[a-z])|[¡-¢¤-¦¨-¯±-µ¸-¹º¿×÷ƒ-ˠΩπ∂∆∏∑√∞∫≈≠≤≥◊ﬁﬂ]')
+_ODD = re.compile('[\x80-\x9f]|(?<=[a-z])[À-Þ](?=[a-z])|[¡-¢¤¥¨ª-­¯±-µ¸-¹º¿×÷ƒ-ˠΩπ∂∆∏∑√∞∫≈≠≤≥◊ﬁﬂ]')
 
 def plausible(
     text: str,  # a decoded text
 ) -> int:  # plausible signs less twice the odd ones
-    "How much a reading of the bytes above 127 looks like English print; `í` in a word counts half, since Mac Roman has it where Windows has `’`."
+    "How much a reading of the bytes above 127 looks like English print; `í` in a word counts half: Mac Roman has it for Windows’ `’`."
     return len(_PLAUSIBLE.findall(text)) + len(re.findall('(?<=[a-z])[ëíìîñó](?=[a-z])', text)) // 2 - 2 * len(_ODD.findall(text))
 
 # %% ../nbs/09_extract.ipynb #65c3571b
@@ -169,14 +169,15 @@ def _printable(text: str, name: str) -> str:
         raise ExtractError(f'{name} holds {n:,} control characters in {len(text):,}: it is a binary file. Convert it, or take it out.')
     return text.replace('\r\n', '\n').replace('\r', '\n') if '\r' in text else text
 
-# %% ../nbs/09_extract.ipynb #a1f503ad
+# %% ../nbs/09_extract.ipynb #edc9f64d
 def decode_declared(
     raw: bytes,  # a whole file that is not plain ASCII
     name: str,  # its name, for messages
     declared: str,  # the encoding that it claims
 ) -> tuple[str, str]:  # its characters, and the encoding that it has
     "Decode what declares its encoding; raises ExtractError where it is wrong and the right one is not evident."
-    wide = declared.lower().replace('_', '-') in ('iso-8859-1', 'latin-1', 'latin1', 'us-ascii', 'ascii') and re.search(rb'[\x80-\x9f]', raw)
+    wide = declared.lower().replace('_', '-') in ('iso-8859-1', 'latin-1', 'latin1', 'us-ascii',
+                                                  'ascii') and re.search(rb'[\x80-\x9f]', raw)
     try: return _strictly(raw, name, 'cp1252' if wide else declared), f'cp1252 (declared {declared.lower()})' if wide else declared.lower()
     except ExtractError as e:
         near = _near_high(raw)
@@ -187,7 +188,7 @@ def decode_declared(
         if valid > 10 * max(1, odd - valid): raise
         return _printable(raw.decode(guess, 'replace'), name), f'{guess} (declared {declared.lower()})'
 
-# %% ../nbs/09_extract.ipynb #06c3f3b6
+# %% ../nbs/09_extract.ipynb #a9a250f0
 _GUTENBERG = re.compile(r'Project Gutenberg|Gutenberg[ -]?(?:tm|™)|www\.gutenberg\.(?:org|net)|\*END\*? ?THE SMALL PRINT', re.I)
 _PETITION = re.compile(r'\b(?:To (?:the|his|ye)|Sheweth|humbl[ye]e?\b|Petic[io]+ne?r?|Petition|Sessions|Justices|pray)', re.I)
 _GLUED = re.compile(r'[A-Z](?:(?<=[a-z][A-Z])|(?<=[a-z.][.,;:!?)\]][A-Z])|(?<=[A-Z]{2}[.,;:!?][A-Z])(?=[ A-Z]))')
@@ -198,7 +199,8 @@ def _text_kind(text: str) -> str:
     if 'gutenberg' in (head + text[-25_000:]).lower() and (_GUTENBERG.search(head) or _GUTENBERG.search(text[-25_000:])): return 'gutenberg'
     if len(text) < 40_000:
         gaps = any(sign in text for sign in ('[...]', '[---]', '[x]'))
-        if (gaps or re.match(r'\W*To (?:the|his|ye)\b', text, re.I)) and len(_PETITION.findall(text)) > (2 if gaps else 5): return 'londonlives'
+        if (gaps or re.match(r'\W*To (?:the|his|ye)\b', text, re.I)) and len(_PETITION.findall(text)) > (2 if gaps else 5):
+            return 'londonlives'
     glued = len(_GLUED.findall(head)) - len(re.findall(r'\bMa?c[A-Z]', head))
     return 'ecco' if glued > max(2, len(head) / 6000) or '∣' in head and glued else 'text'
 
@@ -238,9 +240,10 @@ def detect_kind(
     text = decode(raw, name)[0]
     return 'html' if '<' in text[:20_000] and len(_HTML_TAGS.findall(text[:20_000])) > 8 else _text_kind(text)
 
-# %% ../nbs/09_extract.ipynb #932c3621
+# %% ../nbs/09_extract.ipynb #b51761b4
 _READERS: dict[str, Callable] = {}
-_ELSEWHERE = {'ecco': 'histlm.ecco', 'londonlives': 'histlm.ecco', 'tei': 'histlm.markup', 'oldbailey': 'histlm.markup', 'xml': 'histlm.markup',
+_ELSEWHERE = {'ecco': 'histlm.ecco', 'londonlives': 'histlm.ecco', 'tei': 'histlm.markup', 'oldbailey': 'histlm.markup',
+              'xml': 'histlm.markup',
               'xhtml': 'histlm.markup', 'html': 'histlm.pages', 'pdf': 'histlm.pages'}
 
 def reader(
@@ -296,12 +299,13 @@ def is_prose(
     if small >= max(1, len(lines) / 10) and longest >= 36: return small > 0.3 * (len(lines) - 1) or full > 0.5 * (len(lines) - 1)
     return width > 50 and full >= 0.85 * (len(lines) - 1) and longest > 60
 
-# %% ../nbs/09_extract.ipynb #9e23326d
+# %% ../nbs/09_extract.ipynb #de4875f2
 def _indented(lines: list[str]) -> list[list[str]]:
     "Cut a block where a single indented line begins a paragraph in text that is otherwise flush left."
     deep = [len(line) - len(line.lstrip()) >= 2 for line in lines]
     if not any(deep[1:]) or sum(deep) > 0.4 * len(lines): return [lines]
-    cuts = [0] + [i for i in range(1, len(lines)) if deep[i] and not deep[i-1] and lines[i-1].rstrip()[-1:] in '.!?:"”’\'—;)'] + [len(lines)]
+    cuts = [0] + [i for i in range(1, len(lines)) if deep[i] and not deep[i-1]
+                  and lines[i-1].rstrip()[-1:] in '.!?:"”’\'—;)'] + [len(lines)]
     return [lines[a:b] for a, b in zip(cuts, cuts[1:]) if a < b]
 
 # %% ../nbs/09_extract.ipynb #32adb589
@@ -340,7 +344,7 @@ def _runovers(raw: list[str], lines: list[str]) -> list[str]:
         else: out.append(line)
     return out
 
-# %% ../nbs/09_extract.ipynb #3fe2f37b
+# %% ../nbs/09_extract.ipynb #82ea0f71
 _PAGE_LINE = re.compile(r'[\W_]*(?:\d{1,4}|[ivxlc]{1,7})[\W_]*')
 
 def page_lines(
@@ -348,7 +352,8 @@ def page_lines(
 ) -> dict[int, str]:  # number of a line -> reason to drop it
     "Lines that the page made: running heads, page numbers and catchwords."
     alone = [i for i, line in enumerate(lines) if line and len(line) < 90 and not (i and lines[i-1] and i + 1 < len(lines) and lines[i+1])]
-    heads = {i: re.sub(r'[\W\d_]+', '', lines[i]).lower() for i in alone if ' ' in lines[i] and (lines[i].upper() == lines[i] or re.search(r'^\W*\d|\d\W*$', lines[i]))}
+    heads = {i: re.sub(r'[\W\d_]+', '', lines[i]).lower() for i in alone if ' ' in lines[i]
+             and (lines[i].upper() == lines[i] or re.search(r'^\W*\d|\d\W*$', lines[i]))}
     often = Counter(heads.values())
     gone = {i: 'running head' for i, key in heads.items() if len(key) > 7 and often[key] > 2}
     numbers = [i for i in alone if _PAGE_LINE.fullmatch(lines[i]) and not lines[i].endswith('.')]
@@ -393,11 +398,13 @@ def read_text(
     dropped = Counter()
     return [Extracted(tidy_blocks(unwrap_blocks(strip_pages(text, dropped))), meta=dict(encoding=encoding), dropped=dict(dropped))]
 
-# %% ../nbs/09_extract.ipynb #73bdb057
-_PG_START = re.compile(r'^[^\w\n]{0,6}\*{1,3} ?START(?!:? *(?:OF )?(?:THE )?FULL LICEN[SC]E)[^\n]{0,20}(?:GUTENBERG|E-?BOOK|E-?TEXT)(?:[^\n*]|\n(?!\n))*(?:\*{2,3}|(?=\n\n)|$)|'
+# %% ../nbs/09_extract.ipynb #861f1a8a
+_PG_START = re.compile(r'^[^\w\n]{0,6}\*{1,3} ?START(?!:? *(?:OF )?(?:THE )?FULL LICEN[SC]E)'
+                       r'[^\n]{0,20}(?:GUTENBERG|E-?BOOK|E-?TEXT)(?:[^\n*]|\n(?!\n))*(?:\*{2,3}|(?=\n\n)|$)|'
                        r'^\W{0,6}END[ *]+THE SMALL PRINT[^\n]*|^[^\w\n]*\*+ ?These etexts are prepared[^\n]*', re.I | re.M)
 _PG_END = re.compile(r'^[^\w\n]{0,6}\*{1,3} ?END OF[^\n]{0,20}(?:GUTENBERG|E-?BOOK|E-?TEXT)[^\n]*|'
-                     r'^[^\w\n]{0,4}End of (?:th[eis]+ )?Project Gutenberg[^\n]*|^[^\w\n]{0,6}START(?:: *| OF (?:THE )?)FULL LICEN[SC]E', re.I | re.M)
+                     r'^[^\w\n]{0,4}End of (?:th[eis]+ )?Project Gutenberg[^\n]*|'
+                     r'^[^\w\n]{0,6}START(?:: *| OF (?:THE )?)FULL LICEN[SC]E', re.I | re.M)
 
 def cut_markers(
     text: str,  # a Gutenberg file
@@ -409,11 +416,12 @@ def cut_markers(
     begin = starts[-1].end() if starts else 0
     return text[:begin], text[begin:stop], text[stop:]
 
-# %% ../nbs/09_extract.ipynb #975aa017
+# %% ../nbs/09_extract.ipynb #02174397
 _LICENCE = re.compile(r'''Project[ \n]+Gutenberg|Gutenberg[ -]?(?:tm|™)|gutenberg\.(?:org|net|com)|Literary[ \n]+Archive[ \n]+Foundation|
     this[ \n]e-?(?:book|text)[ \n]is[ \n]for[ \n]the[ \n]use|PLEASE[ ]READ[ ]THIS|SMALL[ ]PRINT|(?:pglaf|promo|ibiblio)\.(?:org|net)|
     Michael[ \n](?:S\.[ \n])?Hart\b|Plain[ ]Vanilla[ ]ASCII|LIMITED[ \n]WARRANTY|LIMITED[ \n]RIGHT[ ]OF|^1\.[A-F]\.\d|INDEMNI(?:TY|FY)|
-    (?:these|our|the)[ ]e-?(?:texts|books)[ \n](?:are|is|in)|Internet[ \n]\(?(?:ftp|Web)|[\w.]+@[\w]+\.[a-z]{2,}|https?://''', re.I | re.M | re.X)
+    (?:these|our|the)[ ]e-?(?:texts|books)[ \n](?:are|is|in)|Internet[ \n]\(?(?:ftp|Web)|
+    [\w.]+@[\w]+\.[a-z]{2,}|https?://''', re.I | re.M | re.X)
 
 def is_licence(
     block: str,  # one block of a Gutenberg file
@@ -435,7 +443,7 @@ def is_credit(
     "Whether a block names who made the electronic edition."
     return len(block) < 700 and bool(_CREDIT.match(block)) and not re.match(r'[^\n]*\b1[5-8]\d\d\b', block) or '[EBook #' in block
 
-# %% ../nbs/09_extract.ipynb #d40c6767
+# %% ../nbs/09_extract.ipynb #19438420
 def gutenberg_fields(
     header: str,  # what stands before the book
 ) -> dict:  # title, author, language and the like, as far as they are named
@@ -443,12 +451,13 @@ def gutenberg_fields(
     meta = {}
     for m in re.finditer(r'^(Title|Author|Editor|Translator|Language): *(.+(?:\n {2,}\S.*)*)', header, re.M):
         meta.setdefault(m[1].lower(), ' '.join(m[2].split()))
-    old = re.search(r"Project Gutenberg(?:['’]s)? (?:E-?(?:book|text) of |presents )?(?!E-?(?:book|text))([^\n]{3,90}?),? by ([A-Z][^\n*\[]{2,60})", header)
+    old = re.search(r"Project Gutenberg(?:['’]s)? (?:E-?(?:book|text) of |presents )?"
+                    r"(?!E-?(?:book|text))([^\n]{3,90}?),? by ([A-Z][^\n*\[]{2,60})", header)
     if old and 'title' not in meta: meta.update(title=old[1].strip(), author=old[2].strip(' *'))
     if meta.get('language', '').lower() == 'english': meta['language'] = 'en'
     return meta
 
-# %% ../nbs/09_extract.ipynb #16209f97
+# %% ../nbs/09_extract.ipynb #bf69d758
 def _note_length(blocks: list[str], i: int) -> int:
     "How many blocks, from block i on, belong to the transcriber's note that begins there (0: none begins there)."
     first = blocks[i]
@@ -465,7 +474,8 @@ def _note_length(blocks: list[str], i: int) -> int:
     if len(' '.join(first.split())) > 60 and i + 1 < len(blocks) and '\n\n' in blocks[i+1][:3]: return 1
     for n in range(1, 30):
         block = blocks[i+n] if i + n < len(blocks) else '\n\n'
-        if block.startswith('\n\n') and n > 1 or block.upper() == block and len(block) > 3 or re.match(r'\s*(?:CHAPTER|BOOK|PART|ACT) ', block, re.I): return n
+        heading = block.upper() == block and len(block) > 3 or re.match(r'\s*(?:CHAPTER|BOOK|PART|ACT) ', block, re.I)
+        if heading or block.startswith('\n\n') and n > 1: return n
     return 1
 
 # %% ../nbs/09_extract.ipynb #f6f7da9e
@@ -494,7 +504,7 @@ def _licence_edge(blocks: list[str], share: float = 0.3) -> int:
             if found >= share * n: best = n
     return best
 
-# %% ../nbs/09_extract.ipynb #fc30b64b
+# %% ../nbs/09_extract.ipynb #3f3a93a9
 _SIGNS = (('illustration', re.compile(r'\[Illustration(?:[^\[\]]|\[[^\[\]]*\])*\]', re.I)),
           ('page number', re.compile(r'[\[{](?:Pg|Page|p\.)? ?[0-9]{1,4}[ab]?[\]}](?=\s|\w)|[\[{](?:Pg|Page|p\.) ?[ivxlc0-9]{1,6}[\]}]')),
           ('note mark', re.compile(r'(?<=[\w.,;:!?"”’)\]_—])\[(?:\d{1,3}|[A-Z*†])\]')),
@@ -511,11 +521,12 @@ def strip_signs(
         gone = [m[0] for m in pattern.finditer(text)]
         if gone:
             dropped[reason] += sum(len(g.encode()) for g in gone)
-            if gone[0].startswith(('[Foot', '[foot', '[Side')): text = re.sub(pattern.pattern + r'((?:[^\[\]]|\[[^\[\]]*\])*)\]', r'\1', text, flags=re.I)
+            if gone[0].startswith(('[Foot', '[foot', '[Side')):
+                text = re.sub(pattern.pattern + r'((?:[^\[\]]|\[[^\[\]]*\])*)\]', r'\1', text, flags=re.I)
             else: text = pattern.sub('', text)
     return _EMPHASIS.sub(lambda m: m[1] or m[2], text) if '_' in text or '=' in text else text
 
-# %% ../nbs/09_extract.ipynb #ba44bec9
+# %% ../nbs/09_extract.ipynb #c180044d
 @reader('gutenberg')
 def read_gutenberg(
     raw: bytes,  # a whole file of Project Gutenberg
@@ -531,7 +542,8 @@ def read_gutenberg(
     for gone in blocks[:head] + blocks[len(blocks) - tail:]: dropped['licence'] += len(gone.strip().encode())
     kept = _judge_blocks(blocks[head:len(blocks) - tail], dropped)
     meta = dict(gutenberg_fields(before or '\n\n'.join(blocks[:head + 12])), encoding=encoding)
-    return [Extracted(tidy_blocks(unwrap_blocks(strip_signs('\n\n'.join(kept), dropped))), '', meta, {k: v for k, v in dropped.items() if v})]
+    return [Extracted(tidy_blocks(unwrap_blocks(strip_signs('\n\n'.join(kept), dropped))), '', meta,
+                      {k: v for k, v in dropped.items() if v})]
 
 # %% ../nbs/09_extract.ipynb #7458c0d2
 def _plain(kind: str) -> Callable:

@@ -18,9 +18,10 @@ from fastcore.basics import patch
 from .documents import _ENTITY, _INLINE, _LINE, CorpusError, _as_number, parse_xml
 from .extract import Extracted, ExtractError, decode, extract_file, reader
 
-# %% ../nbs/09c_markup.ipynb #f6a5dea8
-_LINES = frozenset('l lb item row tr castitem li dt dd salute signed dateline date_line addrline titlepart docimprint docauthor docdate docedition u br byline label caption'.split())
-_SPAN = _INLINE | frozenset('bibl anchor milestone handshift w name rolename idno figure graphic hi epigraphic foreign formula locus'.split())
+# %% ../nbs/09c_markup.ipynb #b608b9c4
+_LINES = frozenset('l lb item row tr castitem li dt dd salute signed dateline addrline titlepart'
+                   ' docimprint docauthor docdate docedition u br byline label caption'.split())
+_SPAN = _INLINE | frozenset('bibl anchor milestone handshift w idno figure graphic formula locus'.split())
 _PRINT = frozenset('pb lb cb xptr gb'.split())
 _SIGN = {'block': '\x01', 'line': '\x02', 'print': '\x03', 'inline': '', 'space': ' '}
 
@@ -81,7 +82,7 @@ def settle(
         if lines and lines[0]: blocks.append('\n'.join(lines))
     return '\n\n'.join(blocks)
 
-# %% ../nbs/09c_markup.ipynb #0be31e5d
+# %% ../nbs/09c_markup.ipynb #1201aecf
 class BlockCollector:
     "Collects text in the form of Part II from start tags, end tags and character data; `parse_xml` feeds it."
     def __init__(self):
@@ -97,7 +98,8 @@ class BlockCollector:
 
     def skip(self, name: str, attributes: dict) -> str:
         "The reason to drop an element with all it holds; '' to keep it."
-        return {'script': 'script', 'style': 'script', 'fw': 'running head', 'figdesc': 'editor', 'teiheader': 'header', 'standoff': 'header',
+        return {'script': 'script', 'style': 'script', 'fw': 'running head', 'figdesc': 'editor', 'teiheader': 'header',
+                'standoff': 'header',
                 'facsimile': 'header', 'reg': 'editor', 'corr': 'editor', 'expan': 'editor'}.get(name, '')
 
 # %% ../nbs/09c_markup.ipynb #fb9018eb
@@ -185,13 +187,14 @@ def close_frame(self: BlockCollector,
     else: self.dropped['note'] += len(text.encode())
     self.pieces.append('\x03')
 
-# %% ../nbs/09c_markup.ipynb #298ad2ce
+# %% ../nbs/09c_markup.ipynb #776a16d2
 def keep_note(
     text: str,  # a note
     attributes: dict,  # of its element
 ) -> bool:
     "Whether a note is a sentence of the period: five words or more, and not marked as an editor's."
-    if attributes.get('resp', '#KEYERS') != '#KEYERS' or attributes.get('type', '') in ('editorial', 'editor', 'tcp', 'textual', 'transcriber'): return False
+    if attributes.get('resp', '#KEYERS') != '#KEYERS' or attributes.get('type', '') in ('editorial', 'editor', 'tcp', 'textual',
+                                                            'transcriber'): return False
     return len(re.findall(r'[^\W\d_]{2,}', text)) >= 5
 
 # %% ../nbs/09c_markup.ipynb #b9957c8c
@@ -210,7 +213,7 @@ def settle_encoding(
     if found == said: return raw, said
     return _DECLARED.sub(rb'\1', text.encode(), count=1), found
 
-# %% ../nbs/09c_markup.ipynb #b6d6ae76
+# %% ../nbs/09c_markup.ipynb #ed4feda7
 def read_xml(
     raw: bytes,  # a whole XML document
     name: str,  # its name, for messages
@@ -224,7 +227,8 @@ def read_xml(
             if e.code != expat.errors.codes[expat.errors.XML_ERROR_UNDEFINED_ENTITY]: raise
             parse_xml(_ENTITY.sub(_as_number, raw), collector := make())
     except (expat.ExpatError, CorpusError, LookupError, ValueError) as e:
-        raise ExtractError(f'{name} is XML that cannot be read: {str(e).rstrip(".")}. Mend it there, or fetch it again if it is cut short.') from None
+        raise ExtractError(f'{name} is XML that cannot be read: {str(e).rstrip(".")}. '
+                           'Mend it there, or fetch it again if it is cut short.') from None
     collector.meta['encoding'] = encoding
     return collector
 
@@ -239,13 +243,14 @@ def gap_sign(
     if 'word' in extent: return ' '.join(['〈◊〉'] * min(int(n[0]) if n else 1, 12))
     return ' 〈…〉 '
 
-# %% ../nbs/09c_markup.ipynb #9dc2c8e3
+# %% ../nbs/09c_markup.ipynb #03f04cdd
 _GLYPHS = {'eolhyphen': '∣', 'eolunhyphen': '∣', 'cmbabbrstroke': '\u0304', 'punc': '▪', 'v': 'v', 'leaf': '❧'}
 _SPEECH = frozenset('p l ab sp lg speaker quote q seg head'.split())
 
 def _tei_stage(c, name, attributes):
     "A stage direction: a block between speeches, a line inside one, with signs of its own inside a line or paragraph."
-    if c.path[-2:-1] == ['sp'] and not c.run_in:
+    c.stage_open = not (c.path[-2:-1] == ['sp'] and not c.run_in)
+    if not c.stage_open:
         c.pieces.append('\x02')
         return True
     if not set(c.path[:-1]) & _SPEECH: return False
@@ -274,7 +279,7 @@ def _tei_lb(c, name, attributes):
     if attributes.get('break') != 'no': c.pieces.append('\x03\x06' if set(c.path) & _SPEECH else '\x02')
     return True
 
-# %% ../nbs/09c_markup.ipynb #deaed251
+# %% ../nbs/09c_markup.ipynb #a59edbef
 class TeiCollector(BlockCollector):
     "Collects TEI: plays, EEBO-TCP books, and any other XML that has no reader of its own."
     special = dict(stage=_tei_stage, gap=_tei_gap, note=_tei_note, g=_tei_g, lb=_tei_lb)
@@ -282,11 +287,13 @@ class TeiCollector(BlockCollector):
         super().__init__()
         self.texts: list[tuple[str, str, dict]] = []  # (id, text, meta) of each finished <TEI> in a corpus
         self.key = None  # the metadata that the header's open element holds
+        self.stage_open = self.stage_run_in = False  # inside a direction in brackets; whether a speaker came before it
 
     def skip(self, name, attributes):
         "The reason to drop an element; editors' divisions among them."
         kind = attributes.get('type', '')
-        if name.startswith('div') and (kind.startswith(('supplied', 'machine-generated', 'textual_notes')) or kind in ('notes_to_text', 'editorial')): return 'editor'
+        if name.startswith('div') and (kind.startswith(('supplied', 'machine-generated', 'textual_notes'))
+                                       or kind in ('notes_to_text', 'editorial')): return 'editor'
         if name == 'fw': return {'pageNum': 'page number', 'catch': 'catchword', 'sig': 'signature'}.get(kind, 'running head')
         return super().skip(name, attributes)
 
@@ -299,7 +306,7 @@ class TeiCollector(BlockCollector):
         if what == 'gap': self.pieces.append(text if re.fullmatch('[•▪◊〈〉… ]+', text) else gap_sign(info))
         else: self.pieces.append(text or _GLYPHS.get(info.get('ref', '').rpartition(':')[2].lower(), ''))
 
-# %% ../nbs/09c_markup.ipynb #a709ecd6
+# %% ../nbs/09c_markup.ipynb #ef84a2f1
 @patch
 def end(self: TeiCollector,
     tag: str,  # the tag's name as written
@@ -307,7 +314,7 @@ def end(self: TeiCollector,
     "As in `BlockCollector`, with the ends of directions, of header fields and of a corpus' texts."
     name = action_of(tag)[0]
     if name == 'stage' and not self.skipping and set(self.path[:-1]) & _SPEECH:
-        opened = max((i for i, p in enumerate(self.pieces) if p == '\x04'), default=-1) > max((i for i, p in enumerate(self.pieces) if p == '\x05'), default=-1)
+        opened = self.stage_open
         self.pieces.append('\x05' if opened else '\x02')
         self.run_in = opened and self.stage_run_in
         return self.path.pop() and None
@@ -355,7 +362,7 @@ def _tidy_meta(meta: dict) -> dict:
         if found and not out.get(to): out[to] = int(found[0])
     return {k: v for k, v in out.items() if v}
 
-# %% ../nbs/09c_markup.ipynb #ccc3cf44
+# %% ../nbs/09c_markup.ipynb #4284916a
 @reader('tei', 'xml')
 def read_tei(
     raw: bytes,  # a TEI document or corpus, or other XML
@@ -366,7 +373,8 @@ def read_tei(
     c.texts.append(('', settle(''.join(c.pieces + ['\x01' + note for note in c.notes])), c.meta))
     texts = [t for t in c.texts if t[1]]
     encoding = c.meta['encoding']
-    return [Extracted(text, '' if len(texts) == 1 else part or str(i), dict(_tidy_meta(meta), encoding=encoding), dict(c.dropped) if i == 1 else {})
+    return [Extracted(text, '' if len(texts) == 1 else part or str(i), dict(_tidy_meta(meta), encoding=encoding), dict(c.dropped)
+                      if i == 1 else {})
             for i, (part, text, meta) in enumerate(texts, 1)]
 
 # %% ../nbs/09c_markup.ipynb #9568a6e1
@@ -380,8 +388,9 @@ class SessionCollector(BlockCollector):
         self.session: dict = {}  # session id and date
         self.seen: set[str] = set()
 
-# %% ../nbs/09c_markup.ipynb #71aa9026
-_FACTS = {'offenceCategory': 'offence', 'offenceSubcategory': 'offence_detail', 'verdictCategory': 'verdict', 'punishmentCategory': 'punishment'}
+# %% ../nbs/09c_markup.ipynb #be95101d
+_FACTS = {'offenceCategory': 'offence', 'offenceSubcategory': 'offence_detail', 'verdictCategory': 'verdict',
+          'punishmentCategory': 'punishment'}
 
 @patch
 def start(self: SessionCollector,
@@ -463,21 +472,21 @@ def close_document(self: SessionCollector) -> None:
         self.dropped.clear()
     self.pieces = outer
 
-# %% ../nbs/09c_markup.ipynb #d6c2fe4b
+# %% ../nbs/09c_markup.ipynb #8942f91e
 _TAG_SPACE = re.compile(r'(?<=[\w〉]) (?=[,;.](?![ .]*\.)(?:\s|$))|(?<=\() (?=\w)|(?<=[\w.,]) (?=\))')
 _UNREADABLE = re.compile(r'\[(?:Text )?(?:unreadable|illegible)[^\]]{0,30}\]', re.I)
 
 def settle_session(
     text: str,  # collected pieces of a document
 ) -> str:  # in the form of Part II
-    "Line breaks inside words become `∣`, editors' words for a gap its sign; blanks left by tags go, paragraphs cut in mid-sentence are joined."
+    "Line breaks inside words become `∣`, gaps become signs; blanks left by tags go, paragraphs cut in mid-sentence are joined."
     if '\x03' in text: text = re.sub('(?<=[a-z])-?\x03(?=[a-z])', '∣', text)
     if '[' in text: text = _UNREADABLE.sub('〈…〉', text)
     text = settle(text)
     if ' ,' in text or ' .' in text or '( ' in text or ' )' in text or ' ;' in text: text = _TAG_SPACE.sub('', text)
     return re.sub(r'(?<=[a-z,;—I])\n\n(?=[a-z])', ' ', text)
 
-# %% ../nbs/09c_markup.ipynb #3e09aab5
+# %% ../nbs/09c_markup.ipynb #1d567cbe
 @reader('oldbailey')
 def read_oldbailey(
     raw: bytes,  # a session in the XML of Old Bailey Online
@@ -487,7 +496,8 @@ def read_oldbailey(
     c = read_xml(raw, name, SessionCollector)
     while c.open: c.close_document()
     rest = settle_session(''.join(c.pieces))
-    if rest: c.documents.append(Extracted(rest, f'{c.session.get("session", "session")}-rest', dict(c.session, type='rest'), dict(c.dropped)))
+    if rest:
+        c.documents.append(Extracted(rest, f'{c.session.get("session", "session")}-rest', dict(c.session, type='rest'), dict(c.dropped)))
     for e in c.documents: e.meta['encoding'] = c.meta['encoding']
     return c.documents
 

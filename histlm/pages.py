@@ -18,10 +18,14 @@ from .core import human_bytes
 from .extract import (Extracted, ExtractError, _judge_blocks, cut_markers, decode, extract_file, is_prose, join_lines, reader, strip_signs, tidy_blocks)
 from .markup import _SIGN, BlockCollector, action_of, settle
 
-# %% ../nbs/09d_pages.ipynb #d866144f
-_FRAME = re.compile(r'(?:^|[\s_-])(?:nav\w*|menu\w*|site[_-]?header|masthead|topbar|toolbar|site[_-]?footer|page[_-]?footer|breadcrumbs?|crumbs?|cookies?|consent|banner|'
-                    r'side-?bar|share|sharing|social\w*|comments?|related|login|search\w*|skip\w*|subscribe|newsletter|advert\w*|ads?|promo|copyright|licen[sc]e|'
-                    r'notice|credits?|metadata|pagination|pager|catlinks|printfooter|mw-editsection|editsection|noprint|back-?to-?top|jump\w*|tags|popup|modal)(?:$|[\s_-])', re.I)
+# %% ../nbs/09d_pages.ipynb #61fc9165
+_FRAME = re.compile(r'(?:^|[\s_-])(?:nav\w*|menu\w*|site[_-]?header|masthead|topbar|toolbar|'
+                    r'site[_-]?footer|page[_-]?footer|breadcrumbs?|crumbs?|'
+                    r'cookies?|consent|banner|'
+                    r'side-?bar|share|sharing|social\w*|comments?|related|login|search\w*|skip\w*|subscribe|newsletter|'
+                    r'advert\w*|ads?|promo|copyright|licen[sc]e|'
+                    r'notice|credits?|metadata|pagination|pager|catlinks|printfooter|mw-editsection|editsection|'
+                    r'noprint|back-?to-?top|jump\w*|tags|popup|modal)(?:$|[\s_-])', re.I)
 _PAGE_NUMBER = re.compile(r'(?:^|[\s_-])(?:page-?num(?:ber)?s?|pagenum|pb|page-?break|folio)(?:$|[\s_-])', re.I)
 _NOTE_MARK = re.compile(r'[\[(]?(?:\d{1,4}|[a-z*†‡§¶]{1,2}|↩|back|return|note \d+)[\])]?\.?', re.I)
 _VERSE_LINE = re.compile(r'(?:^|\s)(?:line|l|i\d+|indent\d*|verse-?line|poem-?line)(?:$|\s)')
@@ -80,14 +84,15 @@ class PageCollector(BlockCollector):
                 todo.append((node, 'tail'))
                 if self.enter(node): todo += [(node, 'out'), *((child, 'in') for child in reversed(node))]
 
-# %% ../nbs/09d_pages.ipynb #9bc17c3b
+# %% ../nbs/09d_pages.ipynb #bddee943
 @patch
 def enter(self: PageCollector,
     node,  # an lxml element
 ) -> bool:  # False where it is dropped with all it holds
     "Begin an element, or drop it."
     name = node.tag
-    reason = 'script' if name in ('script', 'style', 'noscript', 'template', 'head') else frame_reason(node) or ('navigation' if is_menu(node) else '')
+    reason = 'script' if name in ('script', 'style', 'noscript', 'template', 'head') else frame_reason(node) or ('navigation'
+                                                            if is_menu(node) else '')
     if reason:
         if reason != 'script': self.dropped[reason] += len(' '.join(node.text_content().split()).encode())
         if reason not in ('note mark', 'page number'): self.pieces.append('\x01')
@@ -113,7 +118,7 @@ def sign(self: PageCollector,
     if node.tag in ('div', 'p', 'span') and _VERSE_LINE.search(node.get('class', '')): return '\x02'
     return _SIGN[action_of(node.tag)[1]]
 
-# %% ../nbs/09d_pages.ipynb #c230fb3a
+# %% ../nbs/09d_pages.ipynb #ebecfe6b
 def page_meta(
     tree,  # the page's root element
 ) -> dict:
@@ -121,7 +126,8 @@ def page_meta(
     meta = {}
     for node in tree.iter('meta'):
         key, value = (node.get('name') or node.get('property') or '').lower(), (node.get('content') or '').strip()
-        field_name = {'author': 'author', 'dc.creator': 'author', 'dcterms.creator': 'author', 'citation_author': 'author', 'dc.title': 'title',
+        field_name = {'author': 'author', 'dc.creator': 'author', 'dcterms.creator': 'author', 'citation_author': 'author',
+                      'dc.title': 'title',
                       'citation_title': 'title', 'dc.date': 'date', 'citation_date': 'date', 'dc.language': 'language'}.get(key)
         if field_name and value: meta.setdefault(field_name, value)
     title = tree.find('.//title')
@@ -129,7 +135,7 @@ def page_meta(
     if tree.get('lang'): meta.setdefault('language', tree.get('lang'))
     return meta
 
-# %% ../nbs/09d_pages.ipynb #7928e2d6
+# %% ../nbs/09d_pages.ipynb #e155eaf0
 @reader('html')
 def read_html(
     raw: bytes,  # a web page
@@ -152,9 +158,10 @@ def read_html(
         before, text, after = cut_markers(text)
         dropped['licence'] += len((before + after).encode())
     text = '\n\n'.join(_judge_blocks(text.split('\n\n'), dropped))
-    return [Extracted(tidy_blocks(strip_signs(text, dropped)), '', dict(page_meta(tree), encoding=encoding), {k: v for k, v in dropped.items() if v})]
+    return [Extracted(tidy_blocks(strip_signs(text, dropped)), '', dict(page_meta(tree), encoding=encoding),
+                      {k: v for k, v in dropped.items() if v})]
 
-# %% ../nbs/09d_pages.ipynb #f19a549d
+# %% ../nbs/09d_pages.ipynb #9a9c8ae0
 MAX_STREAM = 64_000_000  # bytes that one stream may unpack to
 MAX_PAGES = 5_000
 MAX_PAGE_CHARS = 200_000
@@ -166,7 +173,9 @@ def check_streams(
 ) -> None:
     "Raise ExtractError where a compressed stream unpacks beyond the limit; holds at most one megabyte of it at a time."
     twice = re.search(rb'/Filter\s*\[[^\]]{0,200}?(?:/FlateDecode|/Fl\b|/LZWDecode)[^\]]{0,200}?(?:/FlateDecode|/Fl\b|/LZWDecode)', raw)
-    if twice: raise ExtractError(f'{name} has a stream that is compressed twice (byte {twice.start():,}), as bombs are. Print it to a new PDF.')
+    if twice:
+        raise ExtractError(f'{name} has a stream that is compressed twice (byte {twice.start():,}), as bombs are. '
+                                'Print it to a new PDF.')
     for m in re.finditer(rb'stream\r?\n(?=[\x08\x18\x28\x38\x48\x58\x68\x78])', raw):
         if raw[m.start() - 3:m.start()] == b'end': continue
         unpack, n, at, rest = zlib.decompressobj(), 0, m.end(), b''
@@ -188,7 +197,7 @@ class Row:
     y: float  # height of its middle, points from the page's foot
     size: float  # height of its tallest word, points
 
-# %% ../nbs/09d_pages.ipynb #a01b95f2
+# %% ../nbs/09d_pages.ipynb #54244e25
 def page_words(
     page,  # a pypdfium2 page
     name: str = '',  # of the file, for messages
@@ -196,7 +205,9 @@ def page_words(
     "Where the words of a page stand; raises ExtractError for a page that holds a book."
     text_page = page.get_textpage()
     n = text_page.count_chars()
-    if n > MAX_PAGE_CHARS: raise ExtractError(f'{name} has a page of {n:,} characters; the limit is {MAX_PAGE_CHARS:,}. Print it to a new PDF.')
+    if n > MAX_PAGE_CHARS:
+        raise ExtractError(f'{name} has a page of {n:,} characters; the limit is {MAX_PAGE_CHARS:,}. '
+                           'Print it to a new PDF.')
     words = []
     for i in range(text_page.count_rects(0, n) if n else 0):
         x0, y0, x1, y1 = text_page.get_rect(i)
@@ -268,7 +279,7 @@ def _joined(row: list[Row]) -> Row:
     for a, b in zip(row, row[1:]): text += (' ' if b.x0 - a.x1 > 0.12 * max(a.size, b.size) else '') + b.text
     return Row(text, row[0].x0, max(w.x1 for w in row), sum(w.y for w in row) / len(row), max(w.size for w in row))
 
-# %% ../nbs/09d_pages.ipynb #af355ec1
+# %% ../nbs/09d_pages.ipynb #6a3b2aa6
 _NUMERAL = re.compile(r'[\W_]*(?:\d{1,4}|[ivxlcIVXLC]{1,7})[\W_]*')
 
 def furniture(
@@ -278,10 +289,13 @@ def furniture(
     found, edges = {}, []
     for n, parts in enumerate(pages):
         rows = sorted((r for part in parts for r in part), key=lambda r: -r.y)
-        for r in (rows[:2] + rows[-2:] if len(rows) > 4 else rows[:1] + rows[-1:]): edges.append((n, r, re.sub(r'[\W\d_]+', '', r.text).lower(), r in rows[:2]))
+        for r in (rows[:2] + rows[-2:] if len(rows) > 4 else rows[:1] + rows[-1:]):
+            edges.append((n, r, re.sub(r'[\W\d_]+', '', r.text).lower(), r in rows[:2]))
         if n + 1 < len(pages) and rows and pages[n+1] and pages[n+1][0]:
-            last, after = rows[-1].text.split(), ' '.join(r.text for r in sorted((r for p in pages[n+1] for r in p), key=lambda r: -r.y)[:3])
-            if len(last) <= 2 and len(''.join(last)) > 1 and re.search(r'(?:^|\s)' + re.escape(last[-1].rstrip('-.,')), after) and not _NUMERAL.fullmatch(rows[-1].text):
+            last, after = rows[-1].text.split(), ' '.join(r.text for r in sorted((r for p in pages[n+1] for r in p),
+                                                            key=lambda r: -r.y)[:3])
+            if len(last) <= 2 and len(''.join(last)) > 1 and re.search(r'(?:^|\s)' + re.escape(last[-1].rstrip('-.,')),
+                                                            after) and not _NUMERAL.fullmatch(rows[-1].text):
                 found[id(rows[-1])] = 'catchword'
     near = [[] for _ in pages]
     for e in edges:
@@ -289,9 +303,11 @@ def furniture(
     outer = {}
     for n, r, key, top in edges: outer.setdefault((n, top), r) if top else outer.update({(n, top): r})
     for n, r, key, top in edges:
-        same = {m for m, other, k, t in near[n] if t == top and abs(other.y - r.y) < 12 and (k == key or min(len(k), len(key)) > 4 and _alike(k, key))}
+        same = {m for m, other, k, t in near[n] if t == top and abs(other.y - r.y) < 12
+                and (k == key or min(len(k), len(key)) > 4 and _alike(k, key))}
         if _NUMERAL.fullmatch(r.text): found[id(r)] = 'page number'
-        elif key and (outer[n, top] is r or id(outer[n, top]) in found) and len(same) >= (3 if len(pages) > 3 else 2): found[id(r)] = 'running head'
+        elif key and (outer[n, top] is r or id(outer[n, top]) in found) and len(same) >= (3 if len(pages) > 3 else 2):
+            found[id(r)] = 'running head'
         elif not top and re.fullmatch(r'[A-Z][a-z]? ?\d?|\[?[A-Z] ?\d\]?', r.text): found[id(r)] = 'signature'
     return found
 
@@ -300,16 +316,17 @@ def _alike(a: str, b: str) -> bool:
     import difflib
     return abs(len(a) - len(b)) < 4 and difflib.SequenceMatcher(None, a, b).ratio() > 0.9
 
-# %% ../nbs/09d_pages.ipynb #a639bd5b
+# %% ../nbs/09d_pages.ipynb #fd39318f
 def fills(
     rows: list[Row],  # of one block
     right: float,  # the column's right edge
 ) -> bool:
     "Whether four in five of a block's rows had no room for the word that begins the next row."
-    forced = [a.x1 + (len(b.text.split(' ', 1)[0]) + 1) * 0.9 * (b.x1 - b.x0) / max(1, len(b.text)) > right - 2 for a, b in zip(rows, rows[1:])]
+    forced = [a.x1 + (len(b.text.split(' ', 1)[0]) + 1) * 0.9 * (b.x1 - b.x0) / max(1, len(b.text)) > right - 2 for a,
+              b in zip(rows, rows[1:])]
     return bool(forced) and sum(forced) >= 0.8 * len(forced)
 
-# %% ../nbs/09d_pages.ipynb #5547f8b6
+# %% ../nbs/09d_pages.ipynb #498db8bc
 def column_blocks(
     rows: list[Row],  # of one column or full-width part, without furniture
 ) -> list[list[str]]:  # the lines of each block
@@ -320,25 +337,28 @@ def column_blocks(
     usual = min(usual, 1.9 * sorted(r.size for r in rows)[len(rows) // 2]) or usual
     left = Counter(round(r.x0) for r in rows).most_common(1)[0][0]
     edge, right = min(left, min(r.x0 for r in rows) + 3), sorted(r.x1 for r in rows)[int(0.9 * (len(rows) - 1))]
-    first_lines = Counter(round((b.x0 - edge) / 2) for b, c in zip(rows, rows[1:]) if 0.7 * b.size < b.x0 - edge < 6 * b.size and c.x0 - edge < 3)
+    first_lines = Counter(round((b.x0 - edge) / 2) for b, c in zip(rows, rows[1:]) if 0.7 * b.size < b.x0 - edge < 6 * b.size
+                          and c.x0 - edge < 3)
     usual_indent = 2 * first_lines.most_common(1)[0][0] if first_lines and first_lines.most_common(1)[0][1] > 1 else -99
     blocks = [[rows[0]]]
     for a, b in zip(rows, rows[1:]):
         wide = a.y - b.y > 1.25 * usual + 1
         indented = b.x0 - edge > 0.7 * b.size and a.x0 - edge < 0.7 * b.size and b.x0 - edge < 6 * b.size
         ended = a.x1 < right - 0.25 * (right - edge) and a.text[-1:] in '.!?:;"”’\')' and b.x0 - edge > 0.7 * b.size
-        if wide or abs(b.x0 - edge - usual_indent) < 3 or indented and (a.text[-1:] in '.!?:;"”’\')—' or a.x1 < right - 0.15 * (right - edge)) or ended: blocks.append([b])
+        if wide or abs(b.x0 - edge - usual_indent) < 3 or indented and (a.text[-1:] in '.!?:;"”’\')—'
+                                                            or a.x1 < right - 0.15 * (right - edge)) or ended: blocks.append([b])
         else: blocks[-1].append(b)
     return [[join_lines([r.text for r in block])] if fills(block, right) else [r.text for r in block] for block in blocks]
 
-# %% ../nbs/09d_pages.ipynb #a16b41f1
+# %% ../nbs/09d_pages.ipynb #fd8948a5
 def continues(
     before: str,  # the last line of a column or page
     after: str,  # the first line of the next
 ) -> bool:
     "Whether a paragraph goes on over a column's or a page's end."
     if before[-1:] == '-' and after[:1].isalpha(): return True
-    return bool(before and after) and before[-1] not in '.!?:;"”’)]' and (after[0].islower() or len(before) > 40 and before[-1] not in ',—' and not after[:3].isupper() or
+    return bool(before and after) and before[-1] not in '.!?:;"”’)]' and (after[0].islower() or len(before) > 40
+                                                            and before[-1] not in ',—' and not after[:3].isupper() or
                                                                      before[-1].islower() and after[0].islower())
 
 # %% ../nbs/09d_pages.ipynb #351d56b1
@@ -371,14 +391,15 @@ def read_pdf(
     if not text and pages: raise ExtractError(f'{name} has {len(pages)} pages and no text layer: it is a scan. Run OCR on it first.')
     return [Extracted(tidy_blocks(text), '', dict(meta, encoding='pdf', pages=len(pages)), dict(dropped))]
 
-# %% ../nbs/09d_pages.ipynb #b0aeb983
+# %% ../nbs/09d_pages.ipynb #45576cc4
 def _pdf_pages(raw: bytes, name: str) -> tuple[list, dict]:
     "The rows of all pages, and the file's metadata; the library is locked, since it serves one thread at a time."
     import pypdfium2 as pdfium
     with _PDF_LOCK:
         try: document = pdfium.PdfDocument(raw)
         except pdfium.PdfiumError as e:
-            raise ExtractError(f'{name} is a PDF that cannot be opened ({e}): damaged, cut short, or locked by a password. Fetch it again, or unlock it.') from None
+            raise ExtractError(f'{name} is a PDF that cannot be opened ({e}): damaged, cut short, or locked by a password. '
+                               'Fetch it again, or unlock it.') from None
         try:
             if len(document) > MAX_PAGES: raise ExtractError(f'{name} has {len(document):,} pages; the limit is {MAX_PAGES:,}. Split it.')
             said = document.get_metadata_dict()
