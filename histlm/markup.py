@@ -456,13 +456,14 @@ def data(self: SessionCollector,
     "Character data: kept."
     self.pieces.append(text)
 
-# %% ../nbs/09c_markup.ipynb #1009d7d9
+# %% ../nbs/09c_markup.ipynb #f3b993ab
 @patch
 def close_document(self: SessionCollector) -> None:
     "File the open document, unless this session has had it already."
     _, facts, outer = self.open.pop()
     text = settle_session(''.join(self.pieces))
     part = facts.pop('part') or f'{self.session.get("session", "")}-{len(self.documents) + 1}'
+    if facts.get('type') == 'frontMatter' and part[:1] == 't': part = 'f' + part[1:]  # a title page that bears the next trial's number
     if text and part in self.seen and any(text == e.text for e in self.documents): self.dropped['repeated'] += len(text.encode())
     elif text:
         while part in self.seen: part += '+'

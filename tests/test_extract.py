@@ -334,3 +334,11 @@ def test_part_one_reads_the_narrower_kinds():
     from histlm.documents import extract
     assert extract(SESSION.encode(), 'oldbailey').split('\n')[-2:] == ['I saw the prisoner 〈…〉 there.', '2. A second trial.']
     assert '\n\n' not in extract(TEI.encode(), 'tei')
+
+
+def test_a_title_page_does_not_take_the_number_of_the_trial_behind_it():
+    page = '<div1 type="frontMatter" id="t17840526-17"><p>THE WHOLE PROCEEDINGS upon the King\'s Commission</p></div1>'
+    trial = '<div1 type="trialAccount" id="t17840526-17"><p>535. JOHN HUNTER was indicted for stealing a ring.</p></div1>'
+    raw = f'<?xml version="1.0"?><TEI.2><text><body><div0 type="sessionsPaper" id="17840526">{page}{trial}</div0></body></text></TEI.2>'
+    found = {e.part: e.text for e in extract_file(raw.encode(), 'x.xml')}
+    assert found['t17840526-17'].startswith('535.') and found['f17840526-17'].startswith('THE WHOLE')
