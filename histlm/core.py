@@ -7,8 +7,8 @@ __all__ = ['HistlmError', 'CorruptFileError', 'DiskSpaceError', 'DeviceError', '
            'resolve_path', 'fsync_folder', 'atomic_open', 'atomic_folder', 'write_json', 'read_json', 'human_bytes',
            'need_space', 'file_lock', 'canonical_json', 'fingerprint', 'file_sha256', 'short', 'derive_seed',
            'set_seed', 'Ranks', 'ranks', 'pick_device', 'has_fast_bf16', 'pick_precision', 'autocast', 'start_ranks',
-           'stop_ranks', 'all_reduce', 'broadcast', 'barrier', 'human_count', 'human_time', 'progress', 'environment',
-           'peak_rss_bytes']
+           'stop_ranks', 'all_reduce', 'broadcast', 'barrier', 'human_count', 'human_time', 'progress', 'n_cores',
+           'environment', 'peak_rss_bytes']
 
 # %% ../nbs/00_core.ipynb #c757b63b
 import contextlib, dataclasses, hashlib, json, math, os, platform, resource, shutil, sys, tempfile, time
@@ -422,6 +422,11 @@ def _bar(items, total, desc, unit, scale):
         for item in items:
             yield item
             bar.update(scale(item) if scale else 1)
+
+# %% ../nbs/00_core.ipynb #1618cbf9
+def n_cores() -> int:  # ≥ 1
+    "Cores that this process may use, which may be fewer than the machine has."
+    return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
 
 # %% ../nbs/00_core.ipynb #ce13c03f
 def environment() -> dict:  # JSON-able

@@ -7,7 +7,7 @@ __all__ = ['end_with', 'DeskExecutor', 'run_blocks', 'candidates', 'Copies', 'fi
            'finish_corpus', 'check_ledger', 'found_built', 'build_corpus', 'corpus_parser', 'closing_lines',
            'corpus_main']
 
-# %% ../nbs/13_corpus.ipynb #0b1f89ae
+# %% ../nbs/13_corpus.ipynb #7dd05381
 import argparse, copy, hashlib, json, multiprocessing, os, re, shutil, signal, sys, threading, time
 from collections import Counter
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ from fastcore.basics import patch
 from .blocks import (DOCUMENTS, LEDGER, PART, SIGNED, STAGES, CorpusSettings, TableWriter, clip, corpus_blocks, from_row, make_plan, plan_settings,
                            smallest, write_plan)
 from .card import write_card
-from .core import (HistlmError, atomic_folder, file_lock, file_sha256, fingerprint, human_bytes, human_time, need_space, progress, read_json,
+from .core import (HistlmError, atomic_folder, file_lock, file_sha256, fingerprint, human_bytes, human_time, n_cores, need_space, progress, read_json,
                          resolve_path, short, write_json)
 from .dedup import Item as Candidate
 from .dedup import cut_spans, find_duplicates, leaks
@@ -342,7 +342,7 @@ def found_built(
     raise CorpusError(f'{out} was built from something else ({short(facts.get("build", "?"), 8)}; now {short(plan["build"], 8)}): '
                       f'{" and ".join(parts)} differ. Choose another name, or remove it.')
 
-# %% ../nbs/13_corpus.ipynb #40f2e6c6
+# %% ../nbs/13_corpus.ipynb #63991e6b
 def build_corpus(
     src: str | os.PathLike,  # a folder of files from archives, best with a manifest.csv
     out: str | os.PathLike,  # the folder to make
@@ -360,7 +360,7 @@ def build_corpus(
         for left_over in out.parent.glob(f'.{out.name}.*.tmp'): shutil.rmtree(left_over, ignore_errors=True)
         need_space(out.parent, 2 * plan['input']['bytes'])
         write_plan(plan, work := out.parent/f'.{out.name}.work')
-        run_blocks(work, workers or len(os.sched_getaffinity(0)))
+        run_blocks(work, workers or n_cores())
         with atomic_folder(out) as temporary:
             facts = finish_corpus(work, temporary)
             check_ledger(temporary)

@@ -7,7 +7,7 @@ __all__ = ['LaunchError', 'Parameter', 'notebook_parameters', 'parse_value', 'ne
            'keep_earlier', 'check_ranks', 'threads_per_rank', 'die_with_parent', 'kernel_main', 'StopForwarder',
            'read_done', 'verdict', 'RunLock', 'LiveLog', 'launch', 'parameter_help', 'main']
 
-# %% ../nbs/06_launch.ipynb #1ee3a21d
+# %% ../nbs/06_launch.ipynb #e84787a9
 import argparse, ast, ctypes, difflib, inspect, io, json, math, os, shutil, signal, sys, tempfile, threading
 import time, tokenize, uuid
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ import torch
 from fastcore.basics import patch
 
 from .checkpoint import find_checkpoint, step_of
-from .core import HistlmError, ranks, read_json, resolve_path, runs_root, write_json
+from .core import HistlmError, n_cores, ranks, read_json, resolve_path, runs_root, write_json
 
 # %% ../nbs/06_launch.ipynb #47b37247
 class LaunchError(HistlmError):
@@ -151,13 +151,12 @@ def check_ranks(
     if n_gpus and local_ranks > n_gpus and (device == 'auto' or device.startswith('cuda')):
         raise LaunchError(f'{local_ranks} ranks for {n_gpus} GPUs: one rank a device. Use --nproc {n_gpus}, or -p device cpu')
 
-# %% ../nbs/06_launch.ipynb #62b3d58c
+# %% ../nbs/06_launch.ipynb #03320bee
 def threads_per_rank(
     local_ranks: int,  # processes on this machine
 ) -> int:              # ≥ 1
     "The cores that this process may use, dealt out among the ranks."
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
-    return max(1, cores // local_ranks)
+    return max(1, n_cores() // local_ranks)
 
 # %% ../nbs/06_launch.ipynb #2764ddb3
 def die_with_parent(
