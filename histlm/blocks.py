@@ -65,7 +65,7 @@ class CorpusSettings:
         for name in self.on:
             if name not in optional: raise CorpusError(f'there is no rule {name!r} to switch on; there are {", ".join(optional)}')
 
-# %% ../nbs/12b_blocks.ipynb #7b95ec10
+# %% ../nbs/12b_blocks.ipynb #15e6bcfb
 def switch_of(
     name: str,  # a stage, a rule, or 'stage:rule'
 ) -> tuple[str, str]:  # (stage, rule); the rule is empty for a whole stage
@@ -76,7 +76,7 @@ def switch_of(
     if len(hits) == 1: return hits[0]
     if hits: raise CorpusError(f'{name!r} is a rule of {" and ".join(s for s, _ in hits)}; write {hits[0][0]}:{name}')
     near = difflib.get_close_matches(name, [r or s for s, r in known], 1)
-    raise CorpusError(f'there is no rule or stage {name!r}' + (f'; did you mean {near[0]!r}?' if near else '') +
+    raise CorpusError(f'there is no rule or stage {name!r}' + (f'; did you mean {near[0]!r}?' if near else '.') +
                       f' There are {", ".join(r or s for s, r in known)}.')
 
 # %% ../nbs/12b_blocks.ipynb #87f8829c

@@ -89,7 +89,7 @@ CHOICES = dict(preset=tuple(PRESETS), family=('modern', 'gpt2'), optimizer=('aut
                resume=('auto', 'never', 'previous'), precision=('auto', 'fp32', 'bf16'), compile=('auto', 'on', 'off'),
                wandb_mode=('disabled', 'offline', 'online'))
 
-# %% ../nbs/04b_recipe.ipynb #f721ed2b
+# %% ../nbs/04b_recipe.ipynb #1244beb5
 def train_config(
     **settings,  # fields of `TrainConfig`
 ) -> TrainConfig:
@@ -99,7 +99,7 @@ def train_config(
     for name in settings:
         if name not in known:
             near = difflib.get_close_matches(name, known, 1)
-            raise SettingsError(f'{name!r} is not a setting' + (f'; did you mean {near[0]!r}?' if near else '') + f' Settings: {", ".join(known)}.')
+            raise SettingsError(f'{name!r} is not a setting' + (f'; did you mean {near[0]!r}?' if near else '.') + f' Settings: {", ".join(known)}.')
     config = TrainConfig(**{n: _typed(known[n], v) for n, v in settings.items()})
     _check_ranges(config)
     return config
