@@ -20,8 +20,8 @@ from .core import HistlmError, derive_seed
 from .period import long_s, roman
 from .sample import draws, sample_document
 
-# %% ../nbs/08a_noise.ipynb #d2ef3c0f
-PLANT_VERSION = '1'  # changes whenever the same seed would give other files
+# %% ../nbs/08a_noise.ipynb #f59f899a
+PLANT_VERSION = '2'  # changes whenever the same seed would give other files
 
 class PlantError(HistlmError):
     "A request that the planter cannot meet: an unknown kind or noise, a negative size, a folder without truth."
@@ -979,7 +979,7 @@ def clean_offset(
     if raw_at - raw <= length: return clean + raw_at - raw
     return pieces[i + 1][1] if i + 1 < len(pieces) else clean + length
 
-# %% ../nbs/08a_noise.ipynb #d332ad6b
+# %% ../nbs/08a_noise.ipynb #53f1bd8d
 _TOKEN = re.compile(r'\S+')
 
 def _cut(word, room, measure):
@@ -1002,12 +1002,19 @@ def break_lines(
     hyphens: dict | None = None,  # noise → Dice for 'line-end hyphen' and 'hard hyphen'; None: no word is broken
     measure: Callable = len,  # width of a string
 ) -> tuple[list, list]:  # [(line, clean offset of its start)]; [(clean start, clean end, raw, noise)] of broken words
-    "Fill lines with a block's words; stanzas and lists keep their own."
+    "Fill lines with a block's words; lines of stanzas and lists begin new ones, and what is too long is turned over."
     raw, pieces = spell_out(block)
-    if '\n' in block.text: return _hard_lines(raw, pieces), []
-    lines, broken, space, line, width, first = [], [], measure(' '), [], 0, 0
+    lines, broken, at = [], [], 0
+    for part in raw.split('\n'):
+        _fill(block, pieces, (part, at), limit, None if block.kind in ('verse', 'head', 'title') else hyphens, measure, (lines, broken))
+        at += len(part) + 1
+    return lines, broken
+
+def _fill(block, pieces, part, limit, hyphens, measure, out):
+    "Fill lines with one part of a block, a paragraph or a line of verse, and add them to `out`."
+    (raw, base), (lines, broken), space, line, width, first = part, out, measure(' '), [], 0, part[1]
     for m in _TOKEN.finditer(raw):
-        word, size, at = m[0], measure(m[0]), m.start()
+        word, size, at = m[0], measure(m[0]), base + m.start()
         if line and width + space + size > limit:
             cut, start = None, clean_offset(pieces, at)
             if hyphens and block.text[start:start + len(word)] == word: cut = _cut(word, limit - width - space, measure)
@@ -1017,11 +1024,4 @@ def break_lines(
             lines.append((' '.join(line), clean_offset(pieces, first)))
             line, width, first = [], 0, at
         line.append(word); width += size + (space if len(line) > 1 else 0)
-    return lines + [(' '.join(line), clean_offset(pieces, first))], broken
-
-def _hard_lines(raw, pieces):
-    "The lines of a stanza or list as they are."
-    out, at = [], 0
-    for line in raw.split('\n'):
-        out.append((line, clean_offset(pieces, at))); at += len(line) + 1
-    return out
+    lines.append((' '.join(line) if hyphens or measure(raw) > limit else raw, clean_offset(pieces, first)))

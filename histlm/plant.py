@@ -162,7 +162,7 @@ def flow(
     for i, b in enumerate(body): out += [b, *where[i]]
     return out + [m for m in extra if m.place == 'back']
 
-# %% ../nbs/08a_plant.ipynb #04ac5b62
+# %% ../nbs/08a_plant.ipynb #913a21c7
 def rows_of(
     items: list,  # from flow
     writer: Writer,  # records
@@ -170,6 +170,7 @@ def rows_of(
     hyphens: dict | None = None,  # noise → Dice
     measure: Callable = len,  # width of a string
     boxed: bool = True,  # leave paragraphs of noise that are drawn in boxes as they are
+    indent: float = 8,  # kept free for the indents of verse and lists, in the units of `measure`
 ) -> list[tuple]:  # (text, place in the clean text, style, first row of its block)
     "Everything in a file as rows of text."
     rows = []
@@ -181,18 +182,20 @@ def rows_of(
                 rows += [(line, writer.size, item.noise, i == 0) for i, (line, _) in enumerate(break_lines(wrap, limit, None, measure)[0])]
             continue
         base = writer.block(item)
-        lines, broken = break_lines(item, limit, hyphens, measure)
+        lines, broken = break_lines(item, limit - indent * (item.kind in ('verse', 'list')), hyphens, measure)
+        turned = lambda at: ' turned' * (0 < at and '\n' in item.text and item.text[at - 1] != '\n')
         for start, end, raw, noise in broken: writer.plant(noise, raw, base + start, base + end)
-        rows += [(line, base + at, item.kind, i == 0) for i, (line, at) in enumerate(lines)]
+        rows += [(line, base + at, item.kind + turned(at), i == 0) for i, (line, at) in enumerate(lines)]
     return rows
 
-# %% ../nbs/08a_plant.ipynb #8128f7c8
+# %% ../nbs/08a_plant.ipynb #d02f6bc4
 def _join_rows(rows, indent_verse=True, blank=1):
-    "Rows as lines, blocks apart by blank lines, verse indented."
+    "Rows as lines, blocks apart by blank lines, verse and turned lines indented."
     out = []
     for line, _, style, first in rows:
         if first and out: out += [''] * (blank + (style == 'head') * blank)
         if style == 'verse' and indent_verse: line = ('      ' if len(out) % 2 else '    ') + line
+        if style[-6:] == 'turned': line = ' ' * (8 if style[0] == 'v' and indent_verse else 4) + line
         out.append(line)
     return out
 
@@ -210,7 +213,7 @@ def _londonlives(items, writer, dice, noises, meta):
         else: writer.block(b); out.append(spell_out(b)[0])
     return '\n\n'.join(out) + '\n'
 
-# %% ../nbs/08a_plant.ipynb #5937812b
+# %% ../nbs/08a_plant.ipynb #62f7078d
 def furnish(
     page: list,  # rows of one page
     following: str,  # first row of the next page, '' at the end
@@ -223,7 +226,7 @@ def furnish(
     above, below, at, end = [], [], page[0][1], min(page[-1][1] + len(page[-1][0]), max(writer.size, page[-1][1]))
     if 'running head' in noises:
         both = 'page number' in noises and number % 3
-        text = (f'{number}   {head}' if number % 2 else f'{head}   {number}') if both else head
+        text = (f'{head}   {number}' if number % 2 else f'{number}   {head}') if both else head
         above.append(text); writer.plant('running head', text, at)
         if not both and 'page number' in noises: below.append(f'( {number} )' if number % 4 else f'[{number}]')
     elif 'page number' in noises: (above if number % 2 else below).append((f'{number}', f'- {number} -', f'[ {number} ]')[number % 3])
@@ -234,7 +237,7 @@ def furnish(
         below.append(word); writer.plant('catchword', word, end)
     return above, below
 
-# %% ../nbs/08a_plant.ipynb #eb0632f2
+# %% ../nbs/08a_plant.ipynb #105e2302
 _FURNITURE = frozenset(('running head', 'page number', 'catchword'))
 
 def _running_head(meta, dice):
@@ -269,7 +272,7 @@ def _text(items, writer, dice, noises, meta):
     for i, page in enumerate(pages):
         above, below = furnish(page, pages[i + 1][0][0] if i + 1 < len(pages) else '', n0 + i, head, writer, noises)
         starts = page[0][3]
-        lines = _join_rows(page) if blank else [('    ' if first and style == 'p' else '') + t for t, _, style, first in page]
+        lines = _join_rows(page) if blank else [('    ' if first and style == 'p' or style[-6:] == 'turned' else '') + t for t, _, style, first in page]
         gap = [''] if starts or not blank or dice.chance(.7) else []
         out += [*(a.center(50).rstrip() for a in above), *([''] if above else []), *lines, *([''] if below else []),
                 *(' ' * 46 + b for b in below), feed] + gap
@@ -543,12 +546,13 @@ def _oldbailey(trials, writer, dice, noises, meta, extra, date):
         writer.close({'optional': True, 'part': f'a{date}-1', 'date': date, 'year': meta['year']})
     return '\n'.join(out + ['         </div0>', '      </body>', '   </text>', '</TEI.2>']) + '\n'
 
-# %% ../nbs/08a_plant.ipynb #524e9c0b
+# %% ../nbs/08a_plant.ipynb #71dacdb9
 _TIMES = dict(zip(map(chr, range(32, 127)), map(int, '''250 333 408 500 500 833 778 180 333 333 500 564 250 333 250 278 500 500 500 500 500 500 500 500
 500 500 278 278 564 564 564 444 921 722 667 667 722 611 556 722 722 333 389 722 611 889 722 722 556 722 667 556 611 722 722 944 722 722 611 333 278 333
 469 500 333 444 500 444 500 444 333 500 500 278 278 500 278 778 500 500 500 500 333 389 278 500 500 722 500 500 444 480 200 480 541'''.split())))
 _TIMES.update({'’': 333, '‘': 333, '“': 444, '”': 444, '—': 1000, '£': 500, 'ſ': 300, 'ﬁ': 556, 'ﬂ': 556, 'ﬀ': 600, 'ﬃ': 830, 'ﬄ': 830,
-               'ﬅ': 560, 'ﬆ': 620, 'æ': 667, 'Æ': 889, 'œ': 722, '½': 750, '¼': 750, '°': 400})
+               'ﬅ': 560, 'ﬆ': 620, 'æ': 667, 'Æ': 889, 'œ': 722, 'Œ': 889, '½': 750, '¼': 750, '°': 400, '\u00ad': 333, '¬': 564, '©': 760,
+               **dict.fromkeys('àáâäāéèêëēç', 444), **dict.fromkeys('íìîïī', 278), **dict.fromkeys('ŵ', 722), **dict.fromkeys('ÀÁÂÄ', 722)})
 
 @lru_cache(1 << 15)
 def text_width(
@@ -614,7 +618,7 @@ def _pdf_file(objects):
     tail = f'xref\n0 {len(objects) + 1}\n0000000000 65535 f \n{table}trailer\n<< /Size {len(objects) + 1} /Root 1 0 R >>\nstartxref\n{at}\n%%EOF\n'
     return b''.join(out) + tail.encode('ascii')
 
-# %% ../nbs/08a_plant.ipynb #f52ad3ab
+# %% ../nbs/08a_plant.ipynb #60423196
 def lay_out(
     rows: list,  # of one column, from rows_of
     x: float,  # left edge, points
@@ -625,12 +629,25 @@ def lay_out(
     "Place the rows of one column."
     out, y = [], top
     for i, (line, _, style, first) in enumerate(rows):
-        if i: y -= size * (1.25 + .7 * (first and style in ('head', 'title', 'verse', 'list')) + .2 * first)
-        shift = 0
+        if i: y -= _leading(rows[i], size)
+        shift = _SHIFTS.get(style, 12 * first)
         if style in ('head', 'title'): shift = max(0, (wide - text_width(line) * size / 1000) / 2)
-        elif style in ('verse',): shift = 24
-        elif first and style != 'list': shift = 12
         if line: out.append((x + shift, y, size, line))
+    return out
+
+_SHIFTS = {'verse': 24, 'verse turned': 36, 'list': 0, 'list turned': 12}  # points
+
+def _leading(row, size):
+    "From the row above down to this one, points."
+    return size * (1.25 + .7 * (row[3] and row[2] in ('head', 'title', 'verse', 'list')) + .2 * row[3])
+
+def _columns(rows, depth, size):
+    "Cut rows into columns of a certain depth."
+    out, used = [[]], 0
+    for row in rows:
+        used += _leading(row, size)
+        if out[-1] and used > depth: out.append([]); used = _leading(row, size)
+        out[-1].append(row)
     return out
 
 def _pdf(items, writer, dice, noises, meta):
@@ -638,19 +655,32 @@ def _pdf(items, writer, dice, noises, meta):
     hyphens = {n: Dice('pdf', meta['seed'], n) for n in ('line-end hyphen', 'hard hyphen') if n in noises}
     two, size = 'two columns' in noises, 10
     width, height, column = (612, 792, 245) if two else (420, 600, 330)
-    rows = rows_of(items, writer, (column - 14) / size * 1000, hyphens, text_width, False)
-    per_column = 42 if two else 34
+    rows = rows_of(items, writer, (column - 14) / size * 1000, hyphens, text_width, False, 36 / size * 1000)
     head, n0, pages, across = _running_head(meta, dice), 1 + dice.upto(40), [], two and dice.chance(.4)
-    chunks = _pages(rows, per_column * (1 + two))
-    for i, page in enumerate(chunks):
-        above, below = furnish(page, chunks[i + 1][0][0] if i + 1 < len(chunks) else '', n0 + i, head, writer, noises)
-        columns = [lay_out(part, 45 + k * (column + 30), height - 80, column, size) for k, part in enumerate(_pages(page, per_column))]
-        if len(columns) == 2: writer.plant('two columns', page[per_column][0], page[0][1], page[-1][1])
+    chunks = _pages(_columns(rows, height - 140, size), 1 + two)
+    for i, parts in enumerate(chunks):
+        page = [row for part in parts for row in part]
+        above, below = furnish(page, chunks[i + 1][0][0][0] if i + 1 < len(chunks) else '', n0 + i, head, writer, noises)
+        columns = [lay_out(part, 45 + k * (column + 30), height - 80, column, size) for k, part in enumerate(parts)]
+        if len(columns) == 2: writer.plant('two columns', parts[1][0][0], page[0][1], page[-1][1])
         body = [p for c in columns for p in c]
         if across: body = [p for pair in _zip_all(columns) for p in pair]
-        pages.append([(60, height - 50, size, a) for a in above] + body +
-                     [(width / 2 + 40 * (j and 1), 30 - 12 * j, size, b) for j, b in enumerate(below)])
+        pages.append([p for a in above for p in _at_the_top(a, width, height - 50, size)] + body +
+                     [_at_the_foot(b, width, 32, size) for b in below])
     return write_pdf(pages, width, height, dice.chance(.4), dice.chance(.5))
+
+def _at_the_top(text, width, y, size):
+    "A running head in the middle, its page number at the outer margin."
+    middle, out = (width - text_width(text) * size / 1000) / 2, []
+    for part in text.split('   '):
+        x = middle if part == text or not part.isdigit() else 45 if text.startswith(part) else width - 45 - text_width(part) * size / 1000
+        out.append((x, y, size, part))
+    return out
+
+def _at_the_foot(text, width, y, size):
+    "A page number in the middle; a catchword over it, at the right."
+    wide = text_width(text) * size / 1000
+    return ((width - wide) / 2, y, size, text) if re.search(r'\d', text) else (width - 48 - wide, y + 15, size, text)
 
 def _zip_all(columns):
     "The rows of two columns in turn."
