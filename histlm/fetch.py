@@ -6,8 +6,8 @@
 __all__ = ['REASONS', 'Manners', 'DownloadError', 'mirrored', 'may_fetch', 'Host', 'Net', 'is_private', 'check_hop',
            'retry_after', 'Part', 'open_part', 'where_it_goes_on', 'check_answer', 'fetch_once', 'fetch_whole']
 
-# %% ../nbs/07a_fetch.ipynb #599c30ea
-import contextlib, datetime, email.utils, http.client, ipaddress, itertools, os, random, re, threading, time
+# %% ../nbs/07a_fetch.ipynb #33a4cbea
+import contextlib, datetime, email.utils, http.client, ipaddress, itertools, os, random, re, socket, threading, time
 import urllib.robotparser
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from fastcore.basics import patch
 
 from .core import HistlmError, file_sha256, human_bytes, need_space, read_json, write_json
 
-# %% ../nbs/07a_fetch.ipynb #d3923289
+# %% ../nbs/07a_fetch.ipynb #09e9fd99
 @dataclass(frozen=True)
 class Manners:
     "How a collection behaves towards hosts, and when it gives up."
@@ -36,8 +36,11 @@ class Manners:
     max_redirects: int = 5  # how often one request may be sent elsewhere
     hosts: int = 8  # hosts talked to at once, a thread each
     def __post_init__(self):
-        for name, least in (('pause_s', 0), ('connect_s', .01), ('read_s', .01), ('tries', 1), ('hosts', 1), ('max_bytes', 1)):
-            if not getattr(self, name) >= least: raise HistlmError(f'{name} {getattr(self, name)} is below {least}; choose a larger one')
+        least = dict(pause_s=0, connect_s=.01, read_s=.01, file_s=.01, tries=1, backoff_s=0, longest_wait_s=0, max_bytes=1, max_redirects=0, hosts=1)
+        for name, n in least.items():
+            if not getattr(self, name) >= n: raise HistlmError(f'{name} {getattr(self, name)} is below {n}; choose a larger one')
+        if not (self.user_agent.isascii() and self.user_agent.isprintable() and self.user_agent.strip()):
+            raise HistlmError(f'the name {self.user_agent[:80]!r} cannot stand in a request; write it in printable ASCII')
 
 # %% ../nbs/07a_fetch.ipynb #10a1028a
 REASONS = {
@@ -104,7 +107,7 @@ def may_fetch(
         if re.match(pattern, path): fitting.append((len(wish), rule.allowance))
     return max(fitting, default=(0, True))[1]
 
-# %% ../nbs/07a_fetch.ipynb #dac94176
+# %% ../nbs/07a_fetch.ipynb #47372c4a
 class Host:
     "One host: who is talking to it, and when it may be asked again."
     def __init__(self,
@@ -123,7 +126,8 @@ class Host:
     def turn(self):
         "Hold the host for one request; raises DownloadError where the collection was stopped."
         with self.lock:
-            if self.stop.wait(max(0, self.free_at - time.monotonic())): raise DownloadError('stopped', 'the collection was stopped')
+            while (left := self.free_at - time.monotonic()) > 0 and not self.stop.wait(left): pass
+            if self.stop.is_set(): raise DownloadError('stopped', 'the collection was stopped')
             try: yield
             finally: self.rest(self.pause_s)
 
@@ -155,22 +159,25 @@ class Net:
         m = self.manners
         host.rest(error.wait_s if error.wait_s is not None else min(m.longest_wait_s, m.backoff_s * 2**attempt) * random.uniform(.5, 1))
 
-# %% ../nbs/07a_fetch.ipynb #8aacaa1d
+# %% ../nbs/07a_fetch.ipynb #1bc3daf0
 def is_private(
     host: str | None,  # a host name or an address in digits
 ) -> bool:  # names are not resolved
-    "Whether a host's name alone says that it is inside: localhost, or a private, local or reserved number."
+    "Whether a host's name alone says that it is inside: localhost, or a private, local or reserved number, however it is written."
+    host = (host or '').strip('[]').rstrip('.').lower()
     if not host or host == 'localhost' or host.endswith(('.localhost', '.local', '.internal')): return True
-    try: return not ipaddress.ip_address(host.strip('[]')).is_global
+    with contextlib.suppress(OSError): host = socket.inet_ntoa(socket.inet_aton(host))   # 127.1, 0x7f.1 and 2130706433 are 127.0.0.1
+    try: return not ipaddress.ip_address(host).is_global
     except ValueError: return False
 
-# %% ../nbs/07a_fetch.ipynb #c15fe688
+# %% ../nbs/07a_fetch.ipynb #55937ce3
 def check_hop(
     url: str,  # where a request would go, mirrors applied
     before: str | None = None,  # where it was sent from, mirrors applied; None: the first request
 ) -> None:
     "Raise DownloadError for an address that must not be fetched, or that a redirect must not lead to."
-    u, v = urlsplit(url), urlsplit(before or url)
+    try: u, v = urlsplit(url), urlsplit(before or url)
+    except ValueError as e: raise DownloadError('address', f'{url[:200]!r} is no address ({e})') from None
     if u.scheme not in ('http', 'https') or not u.hostname: raise DownloadError('address', f'{url[:200]!r} is not http or https')
     if u.username or u.password: raise DownloadError('address', f'{u.hostname} was asked for with a password in the address')
     if is_private(u.hostname) and not is_private(v.hostname):
@@ -246,7 +253,7 @@ def _pieces(r, deadline: float):
         if not piece: return
         yield piece
 
-# %% ../nbs/07a_fetch.ipynb #b08c69ff
+# %% ../nbs/07a_fetch.ipynb #9052a656
 @patch
 @contextlib.contextmanager
 def ask(self: Net,
@@ -267,7 +274,8 @@ def ask(self: Net,
             if r.status_code not in (301, 302, 303, 307, 308) or not r.headers.get('Location'):
                 yield r
                 return
-            url, before = urljoin(url, _location(r)), at
+            try: url, before = urljoin(url, _location(r)), at
+            except ValueError: raise DownloadError('address', f'{at} redirects to {_location(r)[:200]!r}, which is no address') from None
 
 # %% ../nbs/07a_fetch.ipynb #cd1ec8c3
 @patch
