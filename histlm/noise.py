@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['PLANT_VERSION', 'KINDS', 'NOISES', 'ALL', 'WITHOUT_OCR', 'FOREIGN', 'EDITOR', 'ADVERT', 'CHROME', 'GUTENBERG_START',
-           'GUTENBERG_LICENCE', 'GUTENBERG_END', 'CREDITS', 'TRANSCRIBER', 'TRAPS', 'LIGATURES', 'EVERY', 'MARGINAL',
-           'PlantError', 'Dice', 'CleanDocument', 'Planted', 'RawFile', 'Noise', 'read_noises', 'fill', 'Block',
-           'blocks_of', 'clean_blocks', 'break_points', 'with_ligatures', 'make_macron', 'make_brevigraph',
-           'make_misread', 'make_long_s_misread', 'make_broken', 'make_gap', 'make_line_mark', 'Spoiler', 'spoil_block',
-           'set_letters', 'misread_bytes', 'mark_non_ascii', 'spell_out', 'clean_offset', 'break_lines']
+           'GUTENBERG_LICENCE', 'GUTENBERG_END', 'CREDITS', 'TRANSCRIBER', 'TRAPS', 'LIGATURES', 'STAND_INS', 'EVERY',
+           'MARGINAL', 'PlantError', 'Dice', 'CleanDocument', 'Planted', 'RawFile', 'Noise', 'read_noises', 'fill',
+           'Block', 'blocks_of', 'clean_blocks', 'break_points', 'with_ligatures', 'make_macron', 'make_brevigraph',
+           'make_misread', 'make_long_s_misread', 'make_broken', 'stand_ins', 'make_gap', 'make_line_mark', 'Spoiler',
+           'spoil_block', 'set_letters', 'misread_bytes', 'mark_non_ascii', 'spell_out', 'clean_offset', 'break_lines']
 
 # %% ../nbs/08a_noise.ipynb #2ad0b8c2
 import bisect, re
@@ -68,7 +68,7 @@ class CleanDocument:
     text: str  # blocks separated by a blank line
     meta: dict = field(default_factory=dict)  # title, author, year …; 'optional': may be left out without blame
 
-# %% ../nbs/08a_noise.ipynb #ad089989
+# %% ../nbs/08a_noise.ipynb #10605fd0
 @dataclass(frozen=True, slots=True)
 class Planted:
     "One piece of noise and where it was put."
@@ -78,7 +78,7 @@ class Planted:
     clean_end: int  # equal to clean_start where nothing should stand
     raw_text: str  # how it was spoilt, or what was added
     also: tuple = ()  # other readings of the span that are right
-    free: bool = False  # the letters of the span are not counted in the character error
+    free: bool = False  # letters of the span are lost: `also` has what may stand there
 
 # %% ../nbs/08a_noise.ipynb #e7c996b7
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def read_noises(
         out[name] = Noise(group, tuple(named), float(share), truth)
     return out
 
-# %% ../nbs/08a_noise.ipynb #d5ca758a
+# %% ../nbs/08a_noise.ipynb #c4184e9c
 NOISES = read_noises('''
 format   | gutenberg header   | gutenberg | 1 | nothing: title, release notes and the start marker
 format   | gutenberg licence  | gutenberg | 1 | nothing: the end marker, the closing line and the licence
@@ -156,8 +156,8 @@ letters  | ligature           | gutenberg html pdf text | .5 | its letters
 letters  | macron             | tei text html londonlives | .4 | vowel and n or m
 letters  | brevigraph         | tei text html londonlives | .4 | the word, or its letters on the line
 marks    | line mark          | ecco tei | .9 | the word in one piece
-marks    | gap mark           | ecco tei text html | .7 | none of the mark's characters; the unread letters are free
-marks    | manuscript mark    | londonlives | .9 | none of the mark's characters
+marks    | gap mark           | ecco tei text html | .7 | none of the mark's characters; nothing, or one dash or ellipsis, for what is lost
+marks    | manuscript mark    | londonlives | .9 | none of the mark's characters; nothing, or one dash or ellipsis, for what is lost
 ocr      | ocr long s         | text pdf html | .3 | s where the scanner read f
 ocr      | ocr letter         | text pdf html | .4 | the word as printed
 ocr      | ocr space          | text pdf html | .3 | the word in one piece, two words in two
@@ -744,7 +744,17 @@ def make_broken(
     i = 1 + dice.upto(len(word) - 1)
     return word[:i] + ' ' + word[i:], ()
 
-# %% ../nbs/08a_noise.ipynb #9f41d082
+# %% ../nbs/08a_noise.ipynb #afd5294a
+STAND_INS = '', '—', '–', '-', '…', '...', '. . .'  # what may stand where text is lost
+
+def stand_ins(
+    before: str,  # what can be read before the gap
+    after: str = '',  # and after it, in the same word
+) -> tuple:  # right readings
+    "Every way to write a word of which a part is lost."
+    return tuple(before + mark + after for mark in (STAND_INS + (' ',) if before and after else STAND_INS))
+
+# %% ../nbs/08a_noise.ipynb #d65878f2
 def make_gap(
     word: str,  # one word
     dice: Dice,  # picks the sort of gap
@@ -756,12 +766,12 @@ def make_gap(
     n = 1 + dice.upto(2)
     i = 1 + dice.upto(len(word) - n)
     if not tei:
-        if whole: return dice.pick(('〈◊〉', '◊', '〈…〉', '[...]', '[…]', '• • •')), ()
-        return word[:i] + dice.pick('••▪◊') * n + word[i + n:], ()
+        if whole: return dice.pick(('〈◊〉', '◊', '〈…〉', '[...]', '[…]', '• • •')), stand_ins('')
+        return word[:i] + dice.pick('••▪◊') * n + word[i + n:], stand_ins(word[:i], word[i + n:])
     what = f'extent="{"1 word" if whole else str(n) + " letter" + "s" * (n > 1)}"'
     gap = f'<gap reason="illegible" resp="#KEYERS" {what}>' + (f'<desc>{"〈◊〉" if whole else "•" * n}</desc></gap>')
     if dice.chance(.3): gap = f'<gap reason="illegible" {what}/>'
-    return gap if whole else word[:i] + gap + word[i + n:], ()
+    return (gap, stand_ins('')) if whole else (word[:i] + gap + word[i + n:], stand_ins(word[:i], word[i + n:]))
 
 # %% ../nbs/08a_noise.ipynb #af1406cb
 def make_line_mark(
@@ -812,7 +822,7 @@ The third reason.
 Note this well, good Reader.
 His flight into Scotland.''')
 
-# %% ../nbs/08a_noise.ipynb #ce4659ed
+# %% ../nbs/08a_noise.ipynb #12d74259
 _MAKERS = {'macron': make_macron, 'brevigraph': make_brevigraph, 'ocr letter': make_misread, 'ocr long s': make_long_s_misread,
            'gap mark': make_gap, 'line mark': make_line_mark}
 
@@ -822,8 +832,9 @@ def _spoil_word(self, noise, words, i, text):
     word, dice = text[start:end], self.dice[noise]
     if noise in ('gap mark', 'line mark'):
         if not word.isascii(): return None
-        if noise == 'gap mark' and not self.tei and text[end:end + 1] in ('.', ',', ';') and dice.chance(.5):
-            return end, end + 1, '▪', noise, (), True, False
+        stop = noise == 'gap mark' and not self.tei and text[end:end + 1] in ('.', ',', ';')
+        if stop and dice.chance(.9 if self.kind == 'ecco' else .5): return end, end + 1, '▪', noise, stand_ins(''), True, False
+        if self.kind == 'ecco' and noise == 'gap mark' and dice.chance(.97): return None
         made = _MAKERS[noise](word, dice, self.tei)
         return made and (start, end, made[0], noise, made[1], noise == 'gap mark', self.tei and '<' in made[0])
     if noise in _MAKERS:
@@ -844,8 +855,10 @@ def _spoil_place(self, noise, words, i, text, dice):
     word = text[start:end]
     if noise == 'emphasis mark': return len(word) > 3 and (start, end, f'_{word}_', noise, (), False, False) or None
     if noise == 'manuscript mark':
-        mark = dice.pick((' [...] ', ' [---] '))
-        return space and (end, end + 1, mark, noise, (), False, False) or None
+        if dice.chance(.15): return space and (end, end + 1, ' [---] ', noise, (' — ', ' – ', ' - ', ' … ', ' ... '), True, False) or None
+        if len(word) < 6 or dice.chance(.6): return start, end, '[...]', noise, stand_ins(''), True, False
+        i = 2 + dice.upto(len(word) - 4)
+        return start, end, f'{word[:i]} [...] {word[-2:]}', noise, stand_ins(word[:i], word[-2:]), True, False
     if noise == 'page number':
         mark = dice.pick((' [Pg {}] ', ' {{{}}} ', ' [{}] ')).format(1 + dice.upto(400))
         if self.kind == 'html': mark = f' <span class="pagenum">{mark.strip()}</span> '

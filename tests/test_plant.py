@@ -1,4 +1,5 @@
 "The planter and its judge: reproducible in another process, well-formed where it claims to be, and a judge that can fail."
+import re
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -71,6 +72,25 @@ def test_judge_counts_every_character():
         assert j.lost + j.extra + j.changed == errors
     assert judge(f, [text.replace('\n\n', '\n')]).cer == 0  # white space is layout
     assert judge(f, [text.replace('\n\n', ' ')]).breaks.share == 0  # and scored as such
+
+
+GAP = re.compile(r'[•▪◊]+(?: [•▪◊]+)*|〈[^〉]*〉|\[[.…]+\]')
+
+
+@pytest.mark.parametrize('kind', ['ecco', 'text', 'londonlives'])
+def test_what_may_stand_where_text_is_lost(kind):
+    "One dash or ellipsis, or nothing; not the mark, not two dashes, and no letter beside it gone."
+    noise = 'manuscript mark' if kind == 'londonlives' else 'gap mark'
+    f = plant_file(kind, 6, SMALL, (noise,))
+    raw = f.raw.decode().replace('[---]', '[...]')
+    assert len(GAP.findall(raw)) > 5
+    for mark in ('—', '…', ' - ', ''):
+        j = judge(f, [GAP.sub(mark, raw)])
+        assert j.by_noise[noise].share == 1 and j.cer == 0, (mark, [p for _, p in j.missed])
+    for pattern, mark in ((GAP, '——'), (GAP, '*'), (re.compile(r'\w ?(?:' + GAP.pattern + ')'), '')):
+        j = judge(f, [pattern.sub(mark, raw)])
+        assert j.by_noise[noise].share < .3 and j.lost + j.extra + j.changed >= len(pattern.findall(raw)) * .7
+    assert judge(f, [raw]).by_noise[noise].share == 0
 
 
 def test_sessions_split_into_documents():
