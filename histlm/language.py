@@ -60,24 +60,25 @@ def _pieces(
         at = end
     yield at, len(block)
 
-# %% ../nbs/10b_language.ipynb #09e03bd9
+# %% ../nbs/10b_language.ipynb #7596cc5d
 @dataclass(slots=True)
 class Block:
     "One block of a document, or a piece of a long one, as the rules see it."
     start: int  # its first character's place in the document
     text: str  # as it stands in the document
-    words: list  # folded words, bytes
-    hits: frozenset  # those of its words that some rule watches for
+    folded: bytes  # the same, folded
+    n: int  # how many words it has
+    hits: frozenset  # those of its words that some rule watches for, bytes
     english: float  # share of its words that are English function words, 0 … 1
     opens: bool = True  # False for a piece from the middle of a block
     closes: bool = True  # whether its end is the block's end
 
     @property
-    def n(self) -> int:
-        "How many words it has."
-        return len(self.words)
+    def words(self) -> list[bytes]:
+        "Its folded words; split again at each call, since hardly any block is asked."
+        return self.folded.split()
 
-# %% ../nbs/10b_language.ipynb #f6b359e0
+# %% ../nbs/10b_language.ipynb #15403ad1
 def read_blocks(
     text: str,  # a document: blocks separated by one blank line
     cues: frozenset = frozenset(),  # folded words that the rules watch for
@@ -90,7 +91,7 @@ def read_blocks(
         for a, b, folded in parts:
             words = folded.split()
             english = sum(map(known, words)) / len(words) if words else 0.
-            out.append(Block(start + a, block[a:b], words, cues.intersection(words), english, a == 0, b == n))
+            out.append(Block(start + a, block[a:b], folded, len(words), cues.intersection(words), english, a == 0, b == n))
         start += n + 2
     return out
 
@@ -133,7 +134,7 @@ def _identifier():
     found.set_languages(_LANGUAGES)
     return found
 
-# %% ../nbs/10b_language.ipynb #dd98ad98
+# %% ../nbs/10b_language.ipynb #68d8b4c7
 _OTHER_LETTERS = re.compile(r'[\u0370-\u03ff\u1f00-\u1fff\u0400-\u04ff\u0590-\u06ff\u4e00-\u9fff]')
 
 def foreign_language(
@@ -145,7 +146,8 @@ def foreign_language(
     letters = _OTHER_LETTERS.findall(block.text) if not block.text.isascii() else ()
     if len(letters) >= 20 and len(letters) > .5 * sum(map(str.isalpha, block.text)): return 'another script'
     if block.n < min_words or block.english >= english: return ''
-    counts = {name: sum(map(words.__contains__, block.words)) / block.n for name, words in FOREIGN.items()}
+    own = block.words
+    counts = {name: sum(map(words.__contains__, own)) / block.n for name, words in FOREIGN.items()}
     name = max(counts, key=counts.get)
     if counts[name] >= .2 and block.english < .08: return name
     if counts[name] < .05 and block.n < 20 or counts[name] + .05 < block.english: return ''
