@@ -24,7 +24,7 @@ setup(
                  'Intended Audience :: Science/Research', 'Natural Language :: English',
                  'Programming Language :: Python :: 3'],
     packages=[cfg['lib_name']],
-    package_data={cfg['lib_name']: ['*.toml', '*.txt.gz']},  # the source list and the word list
+    package_data={cfg['lib_name']: ['*.toml', '*.txt.gz', '*.tsv']},  # the source list, the word list, the dated words
     include_package_data=True,
     zip_safe=False,
     install_requires=cfg['requirements'].split(),

@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = ['year_in', 'modern_years', 'fold', 'Attested', 'first_attested', 'anachronistic']
 
-# %% ../nbs/10a_dates.ipynb #8e506cdd
+# %% ../nbs/10a_dates.ipynb #cf8bd8a2
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib import resources
 
-from .period import EVENTS, MONTHS
+from .period import MONTHS
 
 # %% ../nbs/10a_dates.ipynb #7ad2e59c
 def year_in(
@@ -74,130 +74,23 @@ def fold(
     if b'\xc5\xbf' in raw: raw = raw.replace(b'\xc5\xbf', b's')
     return raw.translate(_FOLD)
 
-# %% ../nbs/10a_dates.ipynb #13731175
-_CITED = '''
-1519 waistcoat|1529 periwig|1530 handkerchief|1531 encyclopaedia, artichoke|1540 calico|1541 cannibal|1546 atheism
-1548 colonel|1549 cupola|1550 pistol|1551 chrysanthemum|1555 canoe, hurricane, maize, iguana|1563 banana, piazza
-1564 physiology|1565 tobacco, potato, flamingo, puritan|1568 alligator|1571 theodolite, atheist|1574 musket|1576 violin
-1577 tulip, penguin, armadillo|1579 cartridge, battalion|1582 mango, pagoda|1584 monsoon|1586 bamboo|1588 bazaar
-1592 carbine|1594 giraffe|1597 cauliflower|1598 coffee, fresco, stucco|1599 trousers, macaroni
-1600 zebra, llama|1601 rhododendron|1603 moose, sherbet|1604 chocolate, lemonade|1605 gazette|1606 orchestra
-1608 raccoon|1609 muslin, umbrella|1610 opossum|1611 bayonet|1612 tomahawk, moccasin, nabob|1613 polytheism
-1614 chintz, trigonometry|1615 gingham|1616 cockatoo|1618 balcony|1619 telescope|1621 deist|1625 sofa|1628 wigwam, dodo
-1631 plutocracy|1633 thermometer|1634 skunk, squaw|1635 electrical|1637 platoon, brigade|1638 juggernaut
-1646 ichthyology, electricity|1648 microscope|1654 blunderbuss|1655 ornithology|1656 cravat|1658 stagecoach
-1660 monotheism, pendulum|1661 biography|1662 vanilla|1664 champagne|1665 barometer, journalist|1669 zoology
-1670 newspaper, hygrometer|1672 ice cream|1673 unitarian|1675 hydrometer|1676 bungalow|1681 railway|1682 sepoy
-1683 cobalt|1690 mineralogy|1691 nationality|1694 banknote, sonata|1695 howitzer|1699 broccoli|1705 pantheist
-1706 mammoth, stockbroker|1711 verandah|1712 caricature|1715 chronometer|1716 patriotism|1718 quixotic|1724 cantata
-1724 violoncello|1726 nostalgia|1730 cigar, concerto|1731 ultimatum|1732 pantheism|1733 clarinet|1738 chimpanzee
-1742 libretto|1743 influenza, optimism|1748 picnic|1751 steam engine|1753 tomato, fuchsia, aeronautics, camellia
-1755 nickel, nankeen|1758 yankee|1762 shampoo|1764 entomology|1767 pianoforte|1770 operetta, statistics
-1773 quartet|1777 taboo|1781 waltz|1784 parachute, aeronaut, melodrama|1787 steamboat|1788 abolitionist|1790 sansculotte
-1793 guillotine, espionage|1794 pessimism, telegraph, humanitarian|1795 terrorist|1797 autobiography|1798 cocktail
-1799 platypus|1800 vaccination, pyjamas, conscription|1802 vodka, soda water|1808 koala, gaslight|1809 guerrilla
-1810 thug|1811 luddite|1813 lithography|1815 bureaucracy|1818 velocipede, mazurka|1819 liberalism|1822 socialism
-1824 macadam|1825 boomerang|1826 malapropism|1827 restaurant, wallpaper|1829 toboggan|1830 accordion, kleptomania
-1833 capitalism|1834 teetotal, teetotaller|1835 revolver, cigarette|1836 palaeontology|1837 postage stamp
-1838 chartism, chartist|1839 vegetarian|1840 communism, ozone|1842 hypnotism|1843 detective|1844 polka
-1846 psychiatry, anaesthetic|1848 industrial revolution, cyclone
-1851 diphtheria, leukaemia, carbohydrate, croquet|1852 telegram, rugby football, meaningful|1853 altruism
-1854 kerosene|1855 viewpoint|1856 Darwinism|1857 nitroglycerine, safety pin, criminology, egyptology, normalcy
-1858 seismology, seismograph, ophthalmoscope|1859 finger-print|1860 tuberculosis|1861 spectroscope
-1862 altruistic|1863 linoleum, calorie, anticyclone, khaki, roller skate|1864 gasoline, philately
-1865 commuter, philatelist|1866 aeroplane, xylophone|1867 dynamite, machine-gun|1868 bicycle, tramcar, carbon dioxide
-1868 bicyclist, cablegram, entropy|1869 celluloid|1870 postcard, clockwise, spectroscopy, pince-nez
-1871 agoraphobia, counterclockwise|1872 genetics, helicopter, jigsaw puzzle|1873 ecology, carbon monoxide
-1874 hypnosis, cocaine, lawn tennis, biplane|1875 safety razor, psychiatrist, Victorian era, Victorian age
-1876 enzyme, impressionist|1877 jingoism|1878 helium|1879 claustrophobia, impressionism
-1880 bacteriology, lipstick, spaceship, xenophobia, astronaut|1881 microbe, antisemitism, anti-semitic
-1882 nightclub, homosexual, typewritten|1883 automobile, homosexuality|1884 kilowatt, light bulb, paediatrics, marxism
-1885 appendicitis|1886 marxist, milkshake, gangster|1888 sadism|1889 chromosome, soccer, best-seller, tuxedo
-1890 motor car, motorcar|1891 aerodrome|1892 masochism, basketball|1893 typescript, photosynthesis|1894 hooligan
-1894 feminism, feminist, cholesterol, antibiotic|1895 empathy, motorist|1896 cinematograph, motorcycle, volleyball
-1896 chauffeur, ragtime|1898 anticlockwise|1899 cinema, biosphere, paperback|1900 escalator, zeppelin, ping-pong
-1901 concentration camp, aspirin|1902 airport, pacifism, racism|1903 vacuum cleaner, motorway, pacifist
-1905 smog, hormone|1906 suffragette, psychoanalysis, psycho-analysis|1907 taxicab, television, sabotage, allergy
-1907 airplane, monoplane, cornflakes, greenhouse effect|1908 stratosphere|1909 movie, air conditioning, futurism
-1911 cubism, insulin, nationwide|1912 vitamin, schizophrenia, jazz, traffic light|1914 crossword
-1915 shell shock, lifestyle|1917 bolshevik, bolshevism, camouflage, surrealism, traffic jam|1918 extrovert
-1919 fascism, fascist, feedback, racist, technocracy|1920 T-shirt|1921 trolleybus|1922 robot|1923 hijack, hitchhike
-1924 parking lot, photocopy|1925 zipper|1926 totalitarian, photon, dust jacket|1927 microfilm
-1928 spacecraft|1930 Nazi, nazism|1931 microwave|1933 supermarket|1935 ecosystem|1938 nylon|1939 blitzkrieg, polythene
-1941 teenager, disc jockey|1943 jet engine|1947 workaholic|1950 brainwash, online|1952 xerox, global warming
-1953 videotape, digitize, digitise, digitized, digitised|1958 software|1959 cosmonaut|1962 database
-1964 skateboard|1965 miniskirt, hypertext|1974 internet|1977 user-friendly, download, downloaded|1979 email, e-mail
-1983 laptop|1988 hyperlink|1992 website|1996 smartphone|1999 blogger
-'''
-
-_COINED = '''
-1516 utopia (More, Englished by Robinson)|1615 logarithm (Napier)|1726 lilliputian (Swift, Gulliver's Travels)
-1754 serendipity (Walpole)|1788 oxygen (Lavoisier, Englished), hydrogen (Lavoisier, Englished)|1789 carbon (Lavoisier)
-1794 nitrogen (Chaptal, Englished)|1797 galvanism (after Galvani)|1799 biology (Beddoes)|1804 dahlia (Willdenow)
-1807 sodium (Davy), potassium (Davy)|1808 calcium (Davy), magnesium (Davy)|1810 chlorine (Davy)|1812 aluminium (Davy)
-1814 iodine (Davy)|1817 kaleidoscope (Brewster)|1818 morphia (after Sertürner)|1819 strychnine (Pelletier, Caventou)
-1820 stethoscope (Laennec)|1821 plesiosaurus (Conybeare)|1825 iguanodon (Mantell)|1828 morphine (after Sertürner)
-1834 scientist (Whewell), electrode (Faraday), cathode (Faraday), anode (Faraday), electrolysis (Faraday)
-1836 physicist (Whewell), Pickwickian (Dickens)|1838 stereoscope (Wheatstone), protein (Berzelius), chloroform (Dumas)
-1839 photography (Herschel), photograph (Herschel)|1841 dinosaur (Owen), dinosaurs (Owen)|1842 sociology (after Comte)
-1846 folklore (Thoms), folk-lore (Thoms)|1851 science fiction (Wilson)|1852 kindergarten (after Fröbel)
-1864 survival of the fittest (Spencer)|1865 palaeolithic (Lubbock), neolithic (Lubbock)|1869 agnostic (Huxley)
-1870 agnosticism (Huxley)|1871 jabberwocky (Carroll)|1872 chortle (Carroll)|1882 telepathy (Myers)|1883 eugenics (Galton)
-1887 Sherlock Holmes (Conan Doyle)|1888 kodak (Eastman)|1894 argon (Rayleigh, Ramsay)
-1898 radioactive (the Curies), radioactivity (the Curies)|1907 blurb (Burgess)
-1913 isotope (Soddy)|1916 theory of relativity (Einstein)
-1921 neutron (Harkins)|1929 penicillin (Fleming)|1942 plutonium (Seaborg)|1944 genocide (Lemkin)|1948 transistor (Pierce)
-1982 cyberspace (Gibson)|2004 podcast (Hammersley)
-'''
-
-_MADE = '''
-1895 National Trust (founded)|1864 Early English Text Society (founded)|1846 Hakluyt Society (founded)
-1885 Dictionary of National Biography (first volume)|1895 Oxford English Dictionary (first so called)|1906 Everyman's Library (first volume)
-1935 Penguin Books (founded)|1901 World's Classics (first volume)|1971 Project Gutenberg (founded)|1906 Malone Society (founded)
-1838 Public Record Office (founded), Camden Society (founded)|1856 National Portrait Gallery (founded)|1911 airmail (first service)
-1869 Historical Manuscripts Commission (founded)|1922 BBC (founded)|1945 UNESCO (founded)
-2007 iPhone (on sale)|1950 credit card (Diners Club)
-1899 Victoria and Albert Museum (so named)|1890 Underground railway station (on the first tube)
-1770 kangaroo (Cook's first voyage)|1797 uranium (Klaproth)|1839 daguerreotype (announced in Paris)
-1836 railway train (first London lines), railway station (first London lines)|1846 saxophone (Sax's patent)
-1854 Crimean War (the war)|1857 Indian Mutiny (the event)|1868 typewriter (Sholes's patent), typewriters (Sholes's patent)
-1870 Franco-Prussian War (the war)|1876 telephone (Bell's patent), telephoned (Bell's patent)
-1880 boycott (Captain Boycott's case), boycotted (Captain Boycott's case)|1881 Boer War (the war)
-1887 gramophone (Berliner's patent)|1894 wireless (Lodge, Marconi)|1896 x-ray (Röntgen's discovery)
-1914 World War (the war)|1939 Second World War (the war)|1941 radar (the device)
-1946 ballpoint (the pen on sale)|1969 ISBN (the numbering)
-'''
-
-# %% ../nbs/10a_dates.ipynb #40d94810
-def _event_names() -> Iterator[tuple[str, int]]:
-    "Names of dated battles and the like from chapter 00a's calendar, without 'the'."
-    for day, text in EVENTS:
-        if re.match(r'the (?:battle|victory|taking) of [A-Z]'
-                    r'|the (?:Gunpowder|Popish|South Sea|Reform Act|Pilgrimage of)', text): yield text.removeprefix('the '), day[0]
-
-# %% ../nbs/10a_dates.ipynb #1ee3d209
+# %% ../nbs/10a_dates.ipynb #fc38ab75
 @dataclass(frozen=True)
 class Attested:
-    "A word or phrase with the year in which it is first attested."
+    "A word, phrase or event with the year in which it is first attested."
     word: str  # in small letters, words separated by spaces
-    year: int  # first attestation in the listed sense
-    ground: str  # 'cited', 'coined' or 'made'
-    source: str  # what that is known from: a dictionary, a coiner, an event
+    year: int  # of the earliest use that the page states, in any sense; of the event itself
+    page: str  # address of the public page that states it
 
-# %% ../nbs/10a_dates.ipynb #ccbbb4b6
+# %% ../nbs/10a_dates.ipynb #2c97ebb8
 @lru_cache(1)
 def first_attested() -> dict[str, Attested]:  # word or phrase -> its entry, by year
-    "The dated word list of this chapter."
-    out = {name.lower(): Attested(name.lower(), year, 'made', 'event, chapter 00a') for name, year in _event_names()}
-    for ground, text in (('cited', _CITED), ('coined', _COINED), ('made', _MADE)):
-        for group in filter(None, text.replace('\n', '|').split('|')):
-            year, words = group.split(' ', 1)
-            for entry in re.findall(r'([^,(]+?)(?: \(([^)]*)\))?(?:, |$)', words):
-                word = entry[0].lower().replace('-', ' ')
-                out[word] = Attested(word, int(year), ground, entry[1] or 'historical dictionaries')
-    return dict(sorted(out.items(), key=lambda kv: (kv[1].year, kv[0])))
+    "The dated word list that comes with the package."
+    lines = (resources.files('histlm')/'first_attested.tsv').read_text(encoding='utf-8').splitlines()
+    rows = (line.split('\t') for line in lines[1:])  # the first line names the columns
+    return {word: Attested(word, int(year), page) for word, year, page in rows}
 
-# %% ../nbs/10a_dates.ipynb #729c432b
+# %% ../nbs/10a_dates.ipynb #2ef4feac
 @lru_cache(8)
 def _after(cutoff: int) -> dict[bytes, list]:
     "Folded key word -> [(pattern, word, year)] for everything first attested after the cutoff."
@@ -206,8 +99,8 @@ def _after(cutoff: int) -> dict[bytes, list]:
         if a.year <= cutoff: continue
         forms = [a.word] if a.word.endswith('s') else [a.word, (a.word[:-1] + 'ies') if re.search('[^aeiou]y$', a.word) else a.word + 's']
         for form in forms:
-            pattern = re.compile(r'\b' + form.replace(' ', r"[ \n-]") + r'\b', re.I)
-            out.setdefault(max(form.split(), key=len).encode(), []).append((pattern, a.word, a.year))
+            pattern = re.compile(r'\b' + form.replace(' ', r'[ \n-]').replace("'", "['’]") + r'\b', re.I)
+            out.setdefault(max(fold(form).split(), key=len), []).append((pattern, a.word, a.year))
     return out
 
 def anachronistic(
