@@ -111,8 +111,8 @@ def _strong_newlines(text: str) -> str:
         if len(found) > 4 and amid < 0.4 * len(found): text = re.sub(pattern + '(?![a-z])', '\x01', text)
     return text
 
-# %% ../nbs/09a_ecco.ipynb #f8541526
-_NUMBERED_PARAGRAPH = re.compile(r'\d(?<=[a-z][.;:?!]\d)(?=\d{0,2}\. ?[A-Z])')
+# %% ../nbs/09a_ecco.ipynb #a212c78b
+_NUMBERED_PARAGRAPH = re.compile(r'[.;:?!](?<=[a-z].)(?=[0-9]{1,3}\. ?[A-Z])')
 _OPENINGS = ('CHAP', 'SECT', 'BOOK', 'LETT', 'PART', 'CANT', 'ACT ', 'SCEN', 'ESSA')
 _RUN_ON = re.compile(r'([A-Z]+\.? [IVXLC\d]+\.[^a-z]{0,200}[A-Z]{3,}\.) (?=[A-Z]+ [a-z])')
 
@@ -127,14 +127,21 @@ def cut_segments(
     for m in _JOINT.finditer(text):
         at, mark = _joint(text, m)
         if mark and at > last: out += [text[last:at], '\x01' if mark == '\n' else ' ']; last = at
-    runs, weak, text = [], [], _NUMBERED_PARAGRAPH.sub('\x01\\g<0>', ''.join(out) + text[last:])
+    segments, weak, text = [], [], _NUMBERED_PARAGRAPH.sub('\\g<0>\x01', ''.join(out) + text[last:])
     for piece in text.split('\x01'):
         if piece.startswith(_OPENINGS): piece = _RUN_ON.sub('\\1\n', piece, count=1)
-        for i, line in enumerate(filter(None, (' '.join(line.split()) for line in piece.split('\n')))):
-            if i and runs[-1][-1][-1] == '∣': runs[-1].append(line)
-            elif i and line[0].islower(): runs[-1] += [' ', line]
-            else: runs.append([line]); weak.append(i > 0)
-    return [''.join(run) for run in runs], weak
+        lines = _lines(piece) if '\n' in piece else [' '.join(piece.split())]
+        if lines and lines[0]: segments += lines; weak += [False] + [True] * (len(lines) - 1)
+    return segments, weak
+
+def _lines(piece: str) -> list[str]:
+    "The lines of a piece; one that begins with a small letter, or follows a broken word, continues the line above."
+    runs = []
+    for line in filter(None, (' '.join(line.split()) for line in piece.split('\n'))):
+        if runs and runs[-1][-1][-1] == '∣': runs[-1].append(line)
+        elif runs and line[0].islower(): runs[-1] += [' ', line]
+        else: runs.append([line])
+    return [''.join(run) for run in runs]
 
 # %% ../nbs/09a_ecco.ipynb #37496ae4
 def part_speakers(

@@ -188,7 +188,7 @@ def decode_declared(
         if valid > 10 * max(1, odd - valid): raise
         return _printable(raw.decode(guess, 'replace'), name), f'{guess} (declared {declared.lower()})'
 
-# %% ../nbs/09_extract.ipynb #a9a250f0
+# %% ../nbs/09_extract.ipynb #69933490
 _GUTENBERG = re.compile(r'Project Gutenberg|Gutenberg[ -]?(?:tm|™)|www\.gutenberg\.(?:org|net)|\*END\*? ?THE SMALL PRINT', re.I)
 _PETITION = re.compile(r'\b(?:To (?:the|his|ye)|Sheweth|humbl[ye]e?\b|Petic[io]+ne?r?|Petition|Sessions|Justices|pray)', re.I)
 _GLUED = re.compile(r'[A-Z](?:(?<=[a-z][A-Z])|(?<=[a-z.][.,;:!?)\]][A-Z])|(?<=[A-Z]{2}[.,;:!?][A-Z])(?=[ A-Z]))')
@@ -201,7 +201,7 @@ def _text_kind(text: str) -> str:
         gaps = any(sign in text for sign in ('[...]', '[---]', '[x]'))
         if (gaps or re.match(r'\W*To (?:the|his|ye)\b', text, re.I)) and len(_PETITION.findall(text)) > (2 if gaps else 5):
             return 'londonlives'
-    glued = len(_GLUED.findall(head)) - len(re.findall(r'\bMa?c[A-Z]', head))
+    glued = len(_GLUED.findall(head)) - len(re.findall(r'M(?<!\wM)a?c[A-Z]', head))
     return 'ecco' if glued > max(2, len(head) / 6000) or '∣' in head and glued else 'text'
 
 # %% ../nbs/09_extract.ipynb #3baa950d

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['RULES', 'MAX_ROUNDS', 'NormaliseError', 'Change', 'apply_edits', 'Normalised', 'undo', 'Rule', 'rule',
-           'NormaliseOptions', 'is_quiet', 'normalise']
+           'NormaliseOptions', 'is_quiet', 'Witness', 'normalise']
 
 # %% ../nbs/10_normalise.ipynb #3443abd0
 import itertools, re, unicodedata
@@ -197,15 +197,17 @@ def _invisible(text, evidence, options):
             new = m[0][1]  # a soft hyphen that joins nothing: its space stays
         yield m.start(), m.end(), new
 
-# %% ../nbs/10_normalise.ipynb #4518973c
-_COMPOSABLE = re.compile('.?[^\x00-\u02ff]+', re.S)  # nothing below U+0300 ever changes, except by what follows it
+# %% ../nbs/10_normalise.ipynb #9018ea8a
+_COMPOSABLE = re.compile('[^\x00-\u02ff]+')  # nothing below U+0300 ever changes, except by what follows it
 
 @rule('nfc', 'one spelling for one character: Unicode NFC', '',
       changed=(('Cafe\u0301', 'Caf\u00e9'), ('\u212b', '\u00c5')), kept=('Caf\u00e9', 'q\u0304', 'x\u00b2'))
 def _nfc(text, evidence, options):
     "Edits where the text is not in NFC."
     if unicodedata.is_normalized('NFC', text): return
-    for m in _COMPOSABLE.finditer(text): yield m.start(), m.end(), unicodedata.normalize('NFC', m[0])
+    for m in _COMPOSABLE.finditer(text):
+        start = max(m.start() - 1, 0)
+        yield start, m.end(), unicodedata.normalize('NFC', text[start:m.end()])
 
 # %% ../nbs/10_normalise.ipynb #574f86ea
 _LONG_S = {'ſ': 's', 'ẛ': 'ṡ'}
@@ -254,10 +256,10 @@ def _word_span(text: str, start: int, end: int, also: str = '') -> tuple[int, in
     while end < len(text) and (text[end].isalpha() or text[end] in also): end += 1
     return start, end
 
-# %% ../nbs/10_normalise.ipynb #08fc0396
+# %% ../nbs/10_normalise.ipynb #a356eaff
 _BREVIGRAPHS = {'ꝑ': ('per', 'par'), 'Ꝑ': ('Per', 'Par'), 'ꝓ': ('pro',), 'Ꝓ': ('Pro',), 'ꝙ': ('quod',), 'ꝗ': ('que',), 'ꝰ': ('us',),
                 'ꝭ': ('es', 'is'), '⁊': ('&',), 'ꝯ': ('con', 'com'), 'ꝝ': ('rum',), 'ꝫ': ('z', 'us')}
-_BREVIGRAPH = re.compile(f'[{"".join(_BREVIGRAPHS)}]|\\{{([a-z]{{1,4}})\\}}')
+_BREVIGRAPH = re.compile(f'[{"".join(_BREVIGRAPHS)}{{](?:(?<!{{)|([a-z]{{1,4}})}})')
 
 @rule('brevigraphs', 'one sort for several letters is written out, by the lexicon where it stands for several things',
       ''.join(_BREVIGRAPHS) + '{',
@@ -273,10 +275,11 @@ def _brevigraphs(text, evidence, options):
             yield m.start(), m.end(), _BREVIGRAPHS[m[0]][forms.index(best)]
         elif right - left > m.end() - m.start() or m[1] == 'que': yield m.start(), m.end(), m[1]
 
-# %% ../nbs/10_normalise.ipynb #43290e5b
+# %% ../nbs/10_normalise.ipynb #9dc11a5a
 _STROKES = {**dict(zip('āēīōūȳ', 'aeiouy')), **dict(zip('ĀĒĪŌŪȲ', 'AEIOUY')), **dict(zip('ãẽĩõũ', 'aeiou'))}
 _STROKE = re.compile(f'[{"".join(_STROKES)}]|[a-zA-Z][\u0303-\u0305]')
-_BREVE = re.compile('[ăĕĭŏŭĂĔĬŎŬ\u0306]')
+_STROKED_VOWEL = re.compile(f'[{"".join(_STROKES)}]')  # ten times as fast, and enough where no stroke is a character of its own
+_BREVES = 'ăĕĭŏŭĂĔĬŎŬ\u0306'
 _STROKED_CONSONANTS = {'m': ('mm', 'm'), 'n': ('nn', 'n'), 'p': ('pre', 'per'), 'q': ('que',), 'c': ('ci', 'c')}
 
 def _written_out(stroke: str, after: str) -> tuple[str, ...]:
@@ -286,16 +289,17 @@ def _written_out(stroke: str, after: str) -> tuple[str, ...]:
     else: return tuple(plain + f[1:] for f in _STROKED_CONSONANTS.get(plain.lower(), (plain,)))
     return tuple(plain + (f.upper() if (after or plain).isupper() else f) for f in forms)
 
-# %% ../nbs/10_normalise.ipynb #9893580a
+# %% ../nbs/10_normalise.ipynb #c2a48552
 @rule('macrons', 'a stroke over a vowel stands for n or m where the lexicon knows the word, unless the text marks short vowels too',
       ''.join(_STROKES) + '\u0303\u0304\u0305',
       changed=(('the cōmon people', 'the common people'), ('frō hī', 'from him'), ('Pen\u0304y', 'Penny')),
       kept=('Sōme ĭn thĕ fīelds', 'Bē patient', 'Māori, Tōkyō', 'São Paulo, mañana', 'Gesù, Rhŷs'))
 def _macrons(text, evidence, options):
     "Edits for words with strokes."
-    if not _STROKE.search(text) or _BREVE.search(text): return
-    found, marks = {}, ''.join(map(chr, range(0x303, 0x306)))
-    for m in _STROKE.finditer(text): found.setdefault(_word_span(text, *m.span(), also=marks), []).append(m)
+    found, marks = {}, '\u0303\u0304\u0305'
+    pattern = _STROKE if any(mark in text for mark in marks) else _STROKED_VOWEL
+    if not pattern.search(text) or any(breve in text for breve in _BREVES): return
+    for m in pattern.finditer(text): found.setdefault(_word_span(text, *m.span(), also=marks), []).append(m)
     known = {span: _expand_word(text, span, strokes, evidence) for span, strokes in found.items()}
     n_known = sum(map(bool, known.values()))
     guess = '' if not n_known else 'anywhere' if n_known >= 10 and 3 * n_known >= 2 * len(known) else 'inside'
@@ -321,7 +325,7 @@ def _expand_word(text: str, span: tuple, strokes: list, evidence: Evidence, gues
     best = (forms[0] if guess == 'anywhere' or not known(plain) else None) if guess else evidence.best(forms)
     return best if best and len(best) > 1 and (guess or known(best) * 100 >= known(plain)) else None
 
-# %% ../nbs/10_normalise.ipynb #da49908b
+# %% ../nbs/10_normalise.ipynb #1917c659
 _LINE_MARK = re.compile(r'[∣¦|](?:(?<=[∣¦])[∣¦]*(\s*)|(?<=[a-z]\|)(?=[a-z]))')
 
 def _joint(left: str, right: str, evidence: Evidence) -> str:
@@ -349,7 +353,7 @@ def _is_compound(left: str, right: str, evidence: Evidence) -> bool:
 def _halves(text: str, start: int, end: int) -> tuple[str, str]:
     "The letters on both sides of a span, marks left out."
     left, right = _word_span(text, start, end, also="'’" + LINE_MARKS)
-    clean = lambda s: re.sub(f'[{LINE_MARKS}]', '', s)
+    clean = lambda s: s.replace(LINE_MARKS[0], '').replace(LINE_MARKS[1], '')
     return clean(text[left:start]).lstrip("'’"), clean(text[end:right]).rstrip("'’")
 
 # %% ../nbs/10_normalise.ipynb #50e44b70
@@ -403,11 +407,12 @@ def _line_end_joint(left: str, right: str, evidence: Evidence) -> str:
     known = evidence.lexicon.count
     return '-' if not known(left + right) and known(left) and known(right) and not evidence.own(left + right) else ''
 
-# %% ../nbs/10_normalise.ipynb #af3d2596
+# %% ../nbs/10_normalise.ipynb #7d970c58
 _BRACKETED = (r'[〈⟨][^〉⟩\n]{0,40}[〉⟩]|</?gap\b[^>]{0,200}>|\[\s?(?:\.{2,}|…+|-{2,}|—+|[.…]{0,3}[' + LETTER_MARKS + r']+|'
               r'/?del|illegible|damaged|gap|blank)\s?\]')
 _UNIT = f'(?:{_BRACKETED}|[{LETTER_MARKS}]+)'
-_GAP = re.compile(f'(?=[〈〉⟨⟩<\\[{LETTER_MARKS}])(?:{_UNIT}(?: ?{_UNIT})*' r'|\[x\]|[〈〉⟨⟩])')
+_GAP = re.compile(f'{_UNIT}(?: ?{_UNIT})*' r'|\[x\]|[〈〉⟨⟩]')
+_GAP_START = re.compile(f'[〈〉⟨⟩<\\[{LETTER_MARKS}]')
 _MISSING = re.compile(r'[•●◊\ufffd〈⟨<…]|\[[^-—/d]')
 _CLOSING, _OPENING = frozenset('.,;:!?)]}’”'), frozenset('([{‘“')
 
@@ -419,9 +424,11 @@ _CLOSING, _OPENING = frozenset('.,;:!?)]}’”'), frozenset('([{‘“')
       kept=('[Aside.] Well...', 'he [the King] said', '3 < 4 > 2', '* * *'))
 def _gaps(text, evidence, options):
     "Edits for every kind of gap mark."
-    done = 0
-    for m in _GAP.finditer(text):
+    done = at = 0
+    for sign in _GAP_START.finditer(text):
+        if sign.start() < at or not (m := _GAP.match(text, sign.start())): continue
         start, end = m.span()
+        at = end
         before, after = text[max(start - 1, 0):start], text[end:end + 1]
         if m[0] == '[x]': new = ' ' * before.isalnum() + 'X' + ' ' * after.isalnum()
         elif before.isalnum() and after.isalnum() or m[0].strip(LETTER_MARKS) == '' and (before + after).strip():
@@ -613,7 +620,40 @@ def _matches_at(text: str, sign: str, pattern: re.Pattern) -> bool:
         at = text.find(sign, at + 1)
     return False
 
-# %% ../nbs/10_normalise.ipynb #59d77b44
+# %% ../nbs/10_normalise.ipynb #10bc7b81
+class Witness(Evidence):
+    "Evidence that remembers its answers, and counts all words of the text once it has been asked for 150."
+    def __init__(self, text, lexicon=None):
+        super().__init__(text, lexicon)
+        self.answers, self.runs = {}, None
+
+    def own(self,
+        word: str,  # in any case
+    ) -> int:
+        "How often the text itself has the word, whole; 5 stands for 5 or more."
+        word = fold_word(word)
+        if word not in self.answers:
+            run = _as_runs(word)
+            if len(self.answers) < 150 or not _RUN.fullmatch(run) or 'ꝡ' in run:
+                self.answers[word] = super().own(word)
+            else: self.answers[word] = min(5, self.count_runs()[run])
+        return self.answers[word]
+
+    def count_runs(self) -> Counter:  # run → how often it stands in the folded text
+        "Count the runs of letters, hyphens and marks, which is what `Evidence.own` takes for a whole word."
+        if self.runs is None: self.runs = Counter(_RUN.findall(_as_runs(fold_word(self.text))))
+        return self.runs
+
+_RUN = re.compile(r'[^\W\d_]+')
+
+def _as_runs(text: str) -> str:
+    "Text in which hyphens and marks are letters, and fractions and raised figures none."
+    for sign in LETTER_MARKS + LINE_MARKS: text = text.replace(sign, 'ꝡ')
+    text = text.replace('-', 'ꝏ')
+    for sign in '²³¹¼½¾⅓⅔⅛⅜⅝⅞': text = text.replace(sign, ' ')
+    return text
+
+# %% ../nbs/10_normalise.ipynb #3e058beb
 MAX_ROUNDS = 12  # no text was ever seen to need more than four
 
 def normalise(
@@ -624,10 +664,10 @@ def normalise(
     "Undo what printers, keyers and computers did to a text; clean text comes back unchanged, with an empty log."
     names = options.active()
     plain = all(RULES[name].default for name in names)
-    start, changes, step = text, [], 0
+    changes, step = [], 0
     for _ in range(MAX_ROUNDS):
         if plain and is_quiet(text): break
-        before, evidence, characters = text, Evidence(text, lexicon), set(text)
+        before, evidence, characters = text, Witness(text, lexicon), set(text)
         for name in names:
             if (needs := RULES[name].needs) and needs.isdisjoint(characters): continue
             seen = text
