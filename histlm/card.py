@@ -29,20 +29,27 @@ class LicenceTerms:
         "Whether any licence was recognised."
         return bool(self.names)
 
-# %% ../nbs/12a_card.ipynb #7c7a3097
+# %% ../nbs/12a_card.ipynb #9dec16c3
 _LICENCE = re.compile(r'''(?ix) \b(?: CC[ -]?0 (?:[ -]\d\.\d)? | CC[ -]BY (?:[ -](?:NC|SA|ND))* (?:[ -]\d\.\d)? | CC[ -]PDM (?:[ -]\d\.\d)?
     | public[ -]domain(?:[ -]mark(?:[ -]\d\.\d)?)? | PDM(?:-\d\.\d)? | PD\b | OGL(?:-UK)?(?:-\d\.\d)? | ODC-By(?:-\d\.\d)? | ODbL(?:-\d\.\d)?
-    | (?:MIT|Apache-2\.0|GFDL)\b )''')
+    | (?:MIT (?=[ -]licen[cs]e|\s*(?:[;,]|$)) | Apache-2\.0 | GFDL)\b )''')
+_ADDRESS = re.compile(r'(?i)creativecommons\.org/(?:licenses/([a-z-]+)|(publicdomain/zero)|publicdomain/mark)/(\d\.\d)')
+_WITHDRAWN = re.compile(r'(?i)\b(?:all rights reserved|not (?:yet )?(?:in )?(?:the )?public domain)\b')
+
+def _named(m) -> str:
+    "The name of a licence that is given by its address at Creative Commons."
+    return f'; CC-BY{m[1][2:].upper()}-{m[3]} ;' if m[1] else f'; CC0-{m[3]} ;' if m[2] else '; public domain ;'
 
 def licence_terms(
     licence: str,  # as an archive or a manifest writes it
 ) -> LicenceTerms:
     "The conditions of a licence line; several licences in one line ask for all their conditions together."
-    names = [re.sub(r'[\s-]+', '-', m[0].strip()) for m in _LICENCE.finditer(licence)]
+    said = '' if _WITHDRAWN.search(licence) else _ADDRESS.sub(_named, licence)
+    names = [re.sub(r'[\s-]+', '-', m[0].strip()) for m in _LICENCE.finditer(said)]
     names = [n.upper() if n[:2].upper() == 'CC' or n.upper() == 'PD' else n for n in names]
     names = tuple(dict.fromkeys(re.sub(r'^CC-0', 'CC0', n) for n in names))
     has = lambda word: any(word in n.split('-') for n in names)
-    return LicenceTerms(names, has('NC'), has('SA') or any(n.startswith(('ODbL', 'GFDL')) for n in names), has('ND'))
+    return LicenceTerms(names, has('NC') or bool(re.search(r'(?i)\bnon-? ?commercial', licence)), has('SA') or any(n.startswith(('ODbL', 'GFDL')) for n in names), has('ND'))
 
 # %% ../nbs/12a_card.ipynb #7ae4a402
 PRONOUNS = {'he': ('he', 'him', 'his', 'himself'), 'she': ('she', 'her', 'hers', 'herself'), 'I': ('i', 'me', 'my', 'mine', 'myself'),
@@ -140,7 +147,7 @@ def to_html(
     return (f'<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<meta name="viewport" content="width=device-width">\n'
             f'<title>{html.escape(title)}</title>\n<style>{_STYLE}</style>\n' + '\n'.join(out) + '\n</html>\n')
 
-# %% ../nbs/12a_card.ipynb #6b0ef942
+# %% ../nbs/12a_card.ipynb #9de13d17
 _COLOURS = ('#7a3b2e', '#d9b48f', '#4f6d7a', '#a3b18a', '#c08497', '#e0a458', '#6b705c', '#8d99ae', '#b56576', '#355070')
 
 def _save(figure, path: Path) -> None:
@@ -156,11 +163,16 @@ def _figure(height: float):
     FigureCanvasAgg(figure)
     return figure, figure.add_subplot()
 
+def _label(name: str, most: int = 48) -> str:
+    "A name as matplotlib shows it: no mathematics, no hidden legend, one line that leaves room for the picture."
+    name = ' '.join(name.split())
+    return (' ' * name.startswith('_') + (name if len(name) <= most else name[:most - 1] + '…')).replace('$', r'\$')
+
 def _ordered(totals: dict, most: int) -> list:
     "The largest keys of a dictionary of numbers, largest first."
     return sorted(totals, key=lambda k: (-totals[k], k))[:most]
 
-# %% ../nbs/12a_card.ipynb #795c49e4
+# %% ../nbs/12a_card.ipynb #44ff9aa7
 def draw_decades(
     facts: dict,  # the records of a corpus
 ):  # a matplotlib figure
@@ -172,13 +184,13 @@ def draw_decades(
     for name, colour in zip([*names, None], _COLOURS):
         part = {d: sum(c['bytes'] for s, c in by.items() if s == name or name is None and s not in names) / 1e6 for d, by in decades.items()}
         if not any(part.values()): continue
-        ax.bar([d + 5 for d in part], part.values(), 9, bottom=[below[d] for d in part], color=colour, label=name or 'others')
+        ax.bar([d + 5 for d in part], part.values(), 9, bottom=[below[d] for d in part], color=colour, label='others' if name is None else _label(name or '(none)'))
         below.update(part)
-    ax.set(xlabel='decade', ylabel='kept text (MB)', title=f'{facts["name"]}: when it was written')
+    ax.set(xlabel='decade', ylabel='kept text (MB)', title=f'{_label(facts["name"])}: when it was written')
     if below: ax.legend(fontsize=8)
     return figure
 
-# %% ../nbs/12a_card.ipynb #b5f77a6d
+# %% ../nbs/12a_card.ipynb #3f2a3699
 def draw_flow(
     facts: dict,  # the records of a corpus
 ):  # a matplotlib figure
@@ -190,13 +202,13 @@ def draw_flow(
     left = [0.0] * len(names)
     for stage, colour in zip(stages, _COLOURS):
         part = [100 * max(0, flow[n].get(stage, 0)) / max(1, sum(max(0, v) for v in flow[n].values())) for n in names]
-        ax.barh([n or '(none)' for n in names], part, left=left, color=colour, label=stage)
+        ax.barh([_label(n or '(none)') for n in names], part, left=left, color=colour, label=stage)
         left = [a + b for a, b in zip(left, part)]
-    ax.set(xlabel='% of the bytes that came in', title=f'{facts["name"]}: what became of each source', xlim=(0, 100))
+    ax.set(xlabel='% of the bytes that came in', title=f'{_label(facts["name"])}: what became of each source', xlim=(0, 100))
     ax.legend(fontsize=8, loc='upper left', bbox_to_anchor=(1, 1))
     return figure
 
-# %% ../nbs/12a_card.ipynb #db5765e9
+# %% ../nbs/12a_card.ipynb #995e5965
 def draw_reasons(
     facts: dict,  # the records of a corpus
 ):  # a matplotlib figure
@@ -206,11 +218,11 @@ def draw_reasons(
     figure, ax = _figure(1.2 + 0.24 * len(names))
     ax.barh(names, [gone[n] for n in names], color=_COLOURS[2])
     if names: ax.set_xscale('log')
-    ax.set(xlabel='bytes removed (each mark ten times the one before)', title=f'{facts["name"]}: what was left out')
+    ax.set(xlabel='bytes removed (each mark ten times the one before)', title=f'{_label(facts["name"])}: what was left out')
     ax.tick_params(axis='y', labelsize=8)
     return figure
 
-# %% ../nbs/12a_card.ipynb #10a9bd81
+# %% ../nbs/12a_card.ipynb #68c0e753
 def draw_pronouns(
     facts: dict,  # the records of a corpus
 ):  # a matplotlib figure
@@ -223,11 +235,11 @@ def draw_pronouns(
         rates = [1e4 * terms.get(p, 0) / max(1, terms['']) for p in PRONOUNS]
         ax.bar([x + i * width for x in range(len(PRONOUNS))], rates, width, color=colour, label=f'{century}00s')
     ax.set_xticks([x + 0.4 - width / 2 for x in range(len(PRONOUNS))], list(PRONOUNS))
-    ax.set(ylabel='in 10,000 words', title=f'{facts["name"]}: who is spoken of')
+    ax.set(ylabel='in 10,000 words', title=f'{_label(facts["name"])}: who is spoken of')
     if centuries: ax.legend(fontsize=8)
     return figure
 
-# %% ../nbs/12a_card.ipynb #1d4747eb
+# %% ../nbs/12a_card.ipynb #742611d8
 def draw_places(
     facts: dict,  # the records of a corpus
 ):  # a matplotlib figure
@@ -236,7 +248,7 @@ def draw_places(
     names = _ordered(counts, 25)[::-1]
     figure, ax = _figure(1.2 + 0.24 * len(names))
     ax.barh(names, [counts[n] for n in names], color=_COLOURS[0])
-    ax.set(xlabel='times named', title=f'{facts["name"]}: where')
+    ax.set(xlabel='times named', title=f'{_label(facts["name"])}: where')
     return figure
 
 # %% ../nbs/12a_card.ipynb #608448b6
@@ -299,7 +311,7 @@ def licence_blocks(
                              f'({"; ".join(l or "none given" for l in hit)}).'))
     return out
 
-# %% ../nbs/12a_card.ipynb #4c95cc5c
+# %% ../nbs/12a_card.ipynb #d5690f0c
 def removal_blocks(
     facts: dict,  # the records of a corpus
 ) -> list[Block]:
@@ -313,7 +325,9 @@ def removal_blocks(
            Block('picture', 'Bytes removed by each rule.', file='card/reasons.png'),
            Block('table', rows=(('stage', 'reason', 'documents', 'bytes', 'of the input'), *rows))]
     if facts['unread']:
-        out += [Block('heading', 'Files that could not be used', level=3),
+        n = sum(c['documents'] for c in facts['ledger'].get('extract', {}).values())
+        first = f', the first {len(facts["unread"])} of {n:,}; the ledger names all' if n > len(facts['unread']) else ''
+        out += [Block('heading', 'Files that could not be used' + first, level=3),
                 Block('table', rows=(('file', 'reason', 'in words'), *((u['file'], u['reason'], u['detail']) for u in facts['unread'])))]
     shown = [(rule, e['id'], e['text'] + (f' ({e["detail"]})' if e['detail'] else '')) for rule, es in facts['examples'].items() for e in es]
     if shown: out += [Block('heading', 'Examples, drawn by hash', level=3), Block('table', rows=(('rule', 'document', 'what it removed or changed'), *shown))]
