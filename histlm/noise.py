@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['PLANT_VERSION', 'KINDS', 'NOISES', 'ALL', 'WITHOUT_OCR', 'FOREIGN', 'EDITOR', 'ADVERT', 'CHROME', 'GUTENBERG_START',
-           'GUTENBERG_LICENCE', 'GUTENBERG_END', 'CREDITS', 'TRANSCRIBER', 'TRAPS', 'LIGATURES', 'STAND_INS', 'EVERY',
-           'MARGINAL', 'PlantError', 'Dice', 'CleanDocument', 'Planted', 'RawFile', 'Noise', 'read_noises', 'fill',
-           'Block', 'blocks_of', 'clean_blocks', 'break_points', 'with_ligatures', 'make_macron', 'make_brevigraph',
-           'make_misread', 'make_long_s_misread', 'make_broken', 'stand_ins', 'make_gap', 'make_line_mark', 'Spoiler',
-           'spoil_block', 'set_letters', 'misread_bytes', 'mark_non_ascii', 'spell_out', 'clean_offset', 'break_lines']
+           'GUTENBERG_LICENCE', 'GUTENBERG_END', 'CREDITS', 'TRANSCRIBER', 'TRAPS', 'PREFACE', 'LIGATURES', 'STAND_INS',
+           'EVERY', 'MARGINAL', 'PlantError', 'Dice', 'CleanDocument', 'Planted', 'RawFile', 'Noise', 'read_noises',
+           'fill', 'Block', 'blocks_of', 'clean_blocks', 'break_points', 'with_ligatures', 'make_macron',
+           'make_brevigraph', 'make_misread', 'make_long_s_misread', 'make_broken', 'stand_ins', 'make_gap',
+           'make_line_mark', 'Spoiler', 'spoil_block', 'set_letters', 'misread_bytes', 'mark_non_ascii', 'spell_out',
+           'clean_offset', 'break_lines']
 
 # %% ../nbs/08a_noise.ipynb #2ad0b8c2
 import bisect, re
@@ -278,7 +279,7 @@ Pwy bynnag a ddaw yma, bydded iddo groeso a chadair wrth y tân.
 Dychwelodd y milwyr i’w cartrefi wedi i’r heddwch gael ei wneuthur.
 ''')}
 
-# %% ../nbs/08a_noise.ipynb #057b8ec7
+# %% ../nbs/08a_noise.ipynb #f822f6fa
 EDITOR = {'preface': _sentences('''
 The present edition is based upon the copy in the Bodleian Library, collated with a second in the British Museum.
 In preparing the text for the press I have modernised neither the spelling nor the punctuation.
@@ -306,7 +307,28 @@ The author’s life falls outside the scope of this introduction, but a few date
 A grant from the trustees enabled me to spend the summer of {year} in the archives at Dublin.
 Readers interested in the social history of the time should consult the recent work of Mrs. {name}.
 The copyright of the introduction and notes belongs to the publishers.
-''' ), 'footnote': _sentences('''
+''' ), 'victorian': _sentences('''
+The following pages are printed from a small quarto volume in the possession of the Rev. Charles {name}, to whose ancestor it is supposed to have been given by the author.
+The orthography of the original has been scrupulously preserved, but the contractions have been extended for the convenience of the general reader.
+It may not be uninteresting to the members of the Society to learn how the manuscript came to light.
+Of the author’s life nothing is known beyond what he tells us himself, though the late Mr. {name} believed him to have been of the Cheshire family.
+For the notes marked with his initials the Editor is indebted to the kindness of William {name}, Esq., F.S.A.
+The tract is of excessive rarity; no copy occurred in the Heber sale, and that in the Grenville library wants the last leaf.
+A few passages, which the manners of the present age would not tolerate, have been omitted.
+The impression is limited to two hundred copies, of which fifty are on large paper.
+Mr. Halliwell, in his Dictionary of Old English Plays, assigns it to another hand upon no better ground than the initials.
+Lord Macaulay made use of these papers for the third chapter of his History.
+The reader who travels by the Great Western Railway may still see the gables of the house from the carriage window.
+Since these sheets were sent to press I have been favoured with a letter from Mr. {name} of the Record Office, who has found the will.
+Some account of the family will be found in Notes and Queries, second series, vol. {roman2}.
+In the reign of our present Queen such a petition would hardly have been laid before a bench of magistrates.
+It has been thought right to add an index of names, which is the work of the Editor’s daughter.
+The edition of {oldyear} is so incorrect as to be useless.
+'''), 'footnote': _sentences('''
+Now the property of the Great Northern Railway Company. (W. {name}.)
+So Macaulay, History of England, ch. iii.; but see Mr. {name}’s paper in Archæologia for {vic}.
+Pulled down in 1866.—ED.
+This custom was still kept up in the parish when the present Editor was curate there in {vic}.
 See {name}, “The Sources of the Text,” Modern Language Review, vol. {roman} ({year}), pp. {page}–{page2}.
 The first edition reads differently here; cf. the facsimile of {year}, p. {page}.
 Oxford English Dictionary, s.v., where this passage is the earliest example. — Ed.
@@ -318,7 +340,18 @@ Cf. {name}’s introduction to the Everyman edition ({year}), p. {roman2}.
 The house was destroyed by a bomb in 1941. [Ed.]
 Reprinted in full by {name} (Cambridge University Press, {year}), ii. {page}.
 For a photograph of the monument see the National Trust guide-book, {year}, plate {page}.
-''' ), 'name': tuple('Chambers Whitcombe Hazeltine Fairbairn Wetherell Kershaw Oppenheim Strickland Bagshawe Tillotson Prendergast Lockyer Maxwell-Reid Underhill'.split()),
+''' ), 'stamp': _sentences('''
+BRITISH MUSEUM 7 AP {stamp}
+BIBLIOTHECA BODLEIANA
+THE NEWBERRY LIBRARY CHICAGO
+Digitized by Google
+Digitized by the Internet Archive
+LIBRARY OF THE UNIVERSITY OF CALIFORNIA LOS ANGELES
+HARVARD COLLEGE LIBRARY FROM THE BEQUEST OF CHARLES {name} CLASS OF {vic}
+PRESENTED TO THE LIBRARY OF THE UNIVERSITY OF TORONTO by the Misses {name}, {year}
+EX LIBRIS Free Public Library, Reference Department. Acc. No. {page}{page2}
+Univ. of Mich. General Library. Withdrawn from stock {year}.
+Photo-lithographed from the original in the possession of the trustees, {year}.'''), 'name': tuple('Chambers Whitcombe Hazeltine Fairbairn Wetherell Kershaw Oppenheim Strickland Bagshawe Tillotson Prendergast Lockyer Maxwell-Reid Underhill'.split()),
 'anachronism': _sentences('''
 The whole affair was reported by telephone, and the photographs appeared in the newspapers next morning.
 He drove his motor-car to the railway station and bought a ticket for the underground.
@@ -371,7 +404,7 @@ Original from OXFORD UNIVERSITY. Google Books scan {digital}.''',
 This article is one of nearly 500,000 scholarly works digitized and made freely available to everyone in the world by JSTOR. Known as the Early Journal Content, this set of works include research articles, news, letters, and other writings published before {digital}.
 We encourage people to read and share the Early Journal Content openly and to tell others that this resource exists.''')}
 
-# %% ../nbs/08a_noise.ipynb #ea1df943
+# %% ../nbs/08a_noise.ipynb #e3fa838f
 ADVERT = {'period': _sentences('''
 BOOKS printed for and sold by {bookseller}, at the {sign} in {street}.
 Just published, price {price}, stitched, {work}.
@@ -386,6 +419,13 @@ Lately published by the same author, {work}, price {price} in boards.
 *** Ready money for any library or parcel of books, at the {sign} in {street}.
 Likewise may be had at the same place, the best Spanish snuff, and a choice collection of maps and prints.
 To be had of {bookseller}, in {street}, and of all other booksellers: {work}; also {work2}.
+This Day is publish’d, beautifully printed in two pocket volumes, {work}. The third edition.
+N. B. The publick are desired to beware of counterfeits, the true sort being sealed with the {sign}.
+Where gentlemen may be furnished with Bibles, Common-Prayers, and all manner of law-books, as cheap as at any place whatsoever.
+In the press, and speedily will be published by subscription, {work}, on a fine Genoa paper.
+BOOKS lately printed for {bookseller}.
+Just imported, and to be sold by {bookseller} at the {sign}, a parcel of the finest bohea and green tea.
+A compleat catalogue of modern books may be seen at the shop, where the utmost value is given for old ones.
 '''), 'modern': _sentences('''
 Sign up for our newsletter and get 10% off your first order!
 Buy now on Amazon: paperback edition, free delivery with Prime.
@@ -401,6 +441,16 @@ Like us on Facebook, follow us on Twitter and share this page with your friends.
 EVERYMAN’S LIBRARY. Over {page} volumes now ready. Cloth, 2s. net; leather, 4s. net. J. M. Dent & Sons Ltd., {year}.
 PEARS’ SOAP, matchless for the complexion. Established 1789. Highest award, Paris Exhibition, {exhibition}.
 Send a post-card for our illustrated catalogue of typewriters and duplicators, {year}, post free.
+THE BEST BOOKS OF THE SEASON. Crown 8vo, cloth extra, gilt top, 6s. net. “A delightful volume.”—Athenæum, {vic}.
+UNIFORM WITH THIS VOLUME. A Book of English Letter-writers, with sixteen illustrations in collotype, 7s. 6d. net.
+BY THE SAME AUTHOR. Rambles with a Camera in Old London. Demy 8vo, 12s. 6d. net. Second impression.
+Messrs. {name} and Sons’ new list of six-shilling novels for the spring of {year} will be sent post free on application.
+CADBURY’S COCOA ESSENCE, absolutely pure, therefore best. Sold by all grocers in packets and tins.
+The “Swan” Fountain Pen, sold by all stationers, from 10s. 6d., writes instantly and continuously.
+KEATING’S POWDER kills bugs, fleas, moths and beetles. Tins, 3d., 6d. and 1s., of all chemists.
+Dr. {name}’s Electric Belt cures gout and sleeplessness without medicine; pamphlet and testimonials free by post.
+Bicycles of the first quality on the easy payment system; price lists from the works, Coventry.
+Just published, price One Shilling, the Railway Travellers’ Handy Book, with map of the Metropolitan Line.
 '''), 'bookseller': _sentences('''
 J. Roberts\nT. Cadell\nB. Lintott\nA. Millar\nJ. and P. Knapton\nW. Strahan\nT. Longman\nR. Baldwin\nH. Woodfall\nS. Crowder\nM. Cooper\nW. Owen'''),
 'sign': _sentences('Golden Ball\nBlack Swan\nBible and Crown\nHalf-Moon\nRose and Crown\nOxford Arms\nTwo Bibles\nSeven Stars'),
@@ -419,10 +469,19 @@ a Vindication of the Clergy
 the Lady’s Pocket Companion
 Observations on the Laws of Trade'''),
 'price': _sentences('6d.\n1s.\n1s. 6d.\n2s. 6d.\n3s.\n5s.\n10s. 6d.')}
-CHROME = {'top': _sentences('''
+CHROME = {'cookies': _sentences('''
+We use cookies to improve your experience on this site. Accept all cookies Reject Manage preferences
+This website uses cookies to ensure you get the best experience. Learn more Got it!
+We value your privacy. We and our {page} partners store information on your device. Agree and close
+Best viewed with Netscape Navigator 3.0 or higher at 800 x 600.
+Support us! This site relies on donations. Donate now Remind me later'''), 'top': _sentences('''
 Skip to main content
 Home | Browse | Search | About | Contact us
-We use cookies to improve your experience on this site. Accept all cookies Reject Manage preferences
+Jump to navigation Jump to search
+From the free online library of early texts
+Back to my home page | Sign my guestbook
+Table of contents Previous chapter Next chapter
+Text size: A A A Print this page Dark mode
 You are here: Home > Collections > Early texts > {title}
 Log in Register My account Basket (0)
 Search the collection Advanced search Help
@@ -432,9 +491,14 @@ Share this page: Facebook Twitter Pinterest Email
 Previous page | Next page | Back to top
 Cite this page Download PDF Print Report an error
 Last updated 1{page1} March {digital}. Site powered by WordPress.
-Contact the webmaster at info@texts.example with questions or comments.''')}
+Contact the webmaster at info@texts.example with questions or comments.
+You are visitor number {page},{page2} since 1 March 1997. This page hosted by GeoCities.
+Retrieved from the text archive. Category: {title}. Text is available under the Creative Commons Attribution-ShareAlike License.
+This work is in the public domain in the United States because it was published more than 95 years ago.
+Join our mailing list Enter your email address Subscribe
+Hosted by the Department of English. Encoded and proofread by graduate students, {digital}.''')}
 
-# %% ../nbs/08a_noise.ipynb #ce254c24
+# %% ../nbs/08a_noise.ipynb #9e52b0ad
 GUTENBERG_START = (
 '''The Project Gutenberg eBook of {title}
 \nThis eBook is for the use of anyone anywhere in the United States and most other parts of the world at no cost and with almost no restrictions whatsoever. You may copy it, give it away or re-use it under the terms of the Project Gutenberg License included with this eBook or online at www.gutenberg.org. If you are not located in the United States, you will have to check the laws of the country where you are located before using this eBook.
@@ -505,11 +569,14 @@ GUTENBERG_END = (
 "End of Project Gutenberg's {title}, by {author}\n\n*** END OF THE PROJECT GUTENBERG EBOOK {upper} ***",
 'End of The Project Gutenberg Etext of {title}, by {author}')
 CREDITS = _sentences('''
-Produced by {name} and the Online Distributed Proofreading Team at https://www.pgdp.net (This file was produced from images generously made available by The Internet Archive)
-Produced by {name}, David {name} and PG Distributed Proofreaders
-E-text prepared by {name}, and the Project Gutenberg Online Distributed Proofreading Team
-This etext was produced by {name} from scans of the {year} edition.
-Transcribed from the {year} Cassell & Company edition by {name}, email {slug}@pglaf.org''')
+Produced by Jane {name} and the Online Distributed Proofreading Team at https://www.pgdp.net (This file was produced from images generously made available by The Internet Archive)
+Produced by Ted {name}, David {name} and PG Distributed Proofreaders
+E-text prepared by Al {name}, and the Project Gutenberg Online Distributed Proofreading Team
+This etext was produced by Les {name} from scans of the {year} edition.
+Scanned and proofed by Sue {name}. HTML version by Al {name}.
+This eBook was produced by Charles {name} and Marjorie {name}
+[This etext was typed from the {year} reprint by Judy {name}, who dedicates it to her father.]
+Transcribed from the {year} Cassell & Company edition by David {name}, email {slug}@pglaf.org''')
 TRANSCRIBER = (
 '''[Transcriber's Note: Obvious printer's errors have been corrected. Hyphenation and spelling have been left as in the original, except that the long s has been replaced.]''',
 '''Transcriber's Notes:\n\nOriginal spelling and punctuation have been retained. Footnotes have been moved to the end of the chapter. The cover image was created by the transcriber and is placed in the public domain.''',
@@ -521,7 +588,7 @@ TRANSCRIBER = (
 +--------------------------------------------------------------+''',
 '''TRANSCRIBER'S NOTE\n\nThis e-text includes characters that require UTF-8 (Unicode) file encoding. If these do not display properly, make sure that your browser's character set is set to Unicode.''')
 
-# %% ../nbs/08a_noise.ipynb #69d9cabc
+# %% ../nbs/08a_noise.ipynb #aa7b8645
 _SLOT, _DOUBLE_STOP = re.compile(r'\{(\w+)\}'), re.compile(r'(?<=\w)\.\.(?!\.)')
 
 def fill(
@@ -535,15 +602,15 @@ def fill(
         if known and slot in known: return known[slot]
         if slot in ADVERT: return dice.pick(ADVERT[slot])
         if slot in ('name', 'bookname'): return dice.pick(EDITOR['name'])
-        year = {'year': (1878, 110), 'oldyear': (1790, 60), 'digital': (2004, 19), 'exhibition': (1889, 12)}.get(slot)
+        year = {'year': (1878, 110), 'oldyear': (1790, 60), 'digital': (2004, 19), 'exhibition': (1889, 12), 'vic': (1856, 44), 'stamp': (70, 30)}.get(slot)
         if year: return str(year[0] + dice.upto(year[1]))
         if slot == 'page1': return str(1 + dice.upto(8))
-        if slot.startswith('roman'): return roman(3 + dice.upto(60)).lower()
+        if slot.startswith('roman'): return roman(3 + dice.upto(60)).lower().replace('j', 'i')  # editors have given up the long last i
         if slot == 'slug': return ''.join(dice.pick('abcdefghiklmnoprstu') for _ in range(10)) + f'{dice.upto(100):02}'
         return str(11 + dice.upto(480))
     return _DOUBLE_STOP.sub('.', _SLOT.sub(one, text))
 
-# %% ../nbs/08a_noise.ipynb #4b67bff2
+# %% ../nbs/08a_noise.ipynb #0620cffc
 TRAPS = tuple((int(s[:4]), s[5:]) for s in _sentences('''
 1640 The motto over the door was Tempus edax rerum, which the porter could not construe.
 1640 He wrote festina lente in the first leaf of the book, and lent it to nobody.
@@ -570,6 +637,24 @@ TRAPS = tuple((int(s[:4]), s[5:]) for s in _sentences('''
 1640 Note, that the third page of the old copy wants a corner.
 1640 The sum due is £105 11s. 10d., as appears by the account [see the book].
 1640 The night-watchman of the burying-ground kept his lantern by the south-west gate till cock-crow.
+1760 On Tuesday we saw the British Museum, where the under-librarian shewed us Magna Charta and a mummy.
+1640 The pamphlet stands in my closet with the mark B. 1905 upon the back, next to number 1911.
+1640 The box was numbered 1914, and the key of it 1860, as I find in the porter’s book.
+1640 The Introduction, which is the only thing in the book worth reading, was written by another hand.
+1700 I read in the Courant that a new Voyage round the World is just published, price six shillings, with cuts.
+1700 He advertises in the papers that his drops cure the gravel, and are to be had at the Golden Ball; I had sooner take gunpowder.
+1700 The editor of the letters is no scholar, and his footnotes are worse than his preface.
+1710 By the late Act the copy of a book is the author’s for fourteen years, and so is the right of printing it.
+1640 The library of the University was open, and the keeper suffered me to copy two leaves.
+1640 A film had grown over his left eye, and the surgeon couched it.
+1640 They laid a train of powder to the gate, and drew off the tank of water from the court.
+1690 A projector came to me with a scheme for an engine that should draw water without horses.
+1640 The plastick virtue of the earth brings forth metals, as the cell of the comb brings forth the bee.
+1730 The virus of the small-pox was taken upon a lancet from a child of four years.
+1785 The gas was let out of the balloon, and they came down in a field at Ware.
+1830 We came from Liverpool by the rail-way in an hour and a half, and I was not at all afraid.
+1640 The wire was broken, and the net was cast upon the web of the loom.
+1640 Printed by John Day, dwelling over Aldersgate, says the last leaf of it; all rights reserved to the Company of Stationers.
 1640 A half-starved spaniel lay before the kitchen-door of the ale-house, beside the wash-tub.
 1640 My step-mother wore a sky-coloured petticoat and a straw-hat, and walked arm-in-arm with the wool-stapler.
 1640 They had sea-coal, candle-light and a looking-glass, and wanted nothing but a dining-table.
@@ -612,12 +697,35 @@ def blocks_of(
         else: out.append(Block('p' if len(lines) == 1 else 'list', '\n'.join(lines), doc.genre))
     return out
 
-# %% ../nbs/08a_noise.ipynb #77a1f4c5
+# %% ../nbs/08a_noise.ipynb #10b3c47b
 _GENRES_OF = {'oldbailey': ('trial',), 'londonlives': ('petition',),
               'tei': ('play', 'sermon', 'ballad', 'letter', 'play'), 'xhtml': ('letter', 'diary', 'sermon', 'ballad')}
 _YEARS_OF = {'oldbailey': (1674, 1850), 'londonlives': (1690, 1800), 'ecco': (1700, 1800), 'tei': (1500, 1700)}
 _ANY_GENRE = tuple('diary letter sermon ballad recipe petition play register account letter sermon diary'.split())
-_HEADS = ('PREFACE.', 'TO THE READER.', 'ADVERTISEMENT.', 'INTRODUCTION.', 'THE DEDICATION.')
+_HEADS = ('PREFACE.', 'TO THE READER.', 'ADVERTISEMENT.', 'INTRODUCTION.', 'THE EDITOR TO THE READER.', 'PREFACE TO THE SECOND EDITION.')
+PREFACE = _sentences('''
+I have been so often importuned by my friends to publish these papers, that I thought it less trouble to print them than to excuse myself.
+The reader will find here no flights of fancy, but plain matter, set down as it happened.
+If there be any thing in this edition that was not in the former, it is owing to the kindness of a gentleman who lent me his copy.
+The former impression was so full of faults that I was ashamed to own it.
+I have added an index at the desire of the bookseller, who says that no book will sell without one.
+Whoever the author was, he died before the press was set; and I, who am but the editor, have altered nothing but the pointing.
+The manuscript came into my hands from the library of a person of honour, lately deceased.
+As to the errors of the press, the courteous reader is desired to mend them with his pen.
+Several spurious copies have been handed about the town, which made it necessary to give the publick a true one.
+The second part shall follow, if the first be well received.
+The original may be seen by any who doubts of it, at the house of the bookseller.
+Some of these pieces were printed before, but so mangled that their father would not have known them.
+It is not for me to commend what I have only collected.
+The notes at the foot of the page are the author’s own, and I would not be thought to understand them.
+''')
+
+def _period_preface(dice, year, curly):
+    "A preface of the time, which is text like any other."
+    said = dice.some(PREFACE, 4 + dice.upto(6))
+    cut = len(said) // 2
+    texts = [' '.join(said[:cut]), ' '.join(said[cut:]), f'From my lodging in {dice.pick(ADVERT["street"])}, {dice.pick(("March", "May", "October"))} {1 + dice.upto(28)}, {year}.']
+    return [Block('head' if i == 0 else 'p', t if curly else t.replace('’', "'"), 'preface') for i, t in enumerate([dice.pick(_HEADS), *texts])]
 
 def clean_blocks(
     kind: str,  # one of KINDS
@@ -636,15 +744,20 @@ def clean_blocks(
         out.append(_with_traps(blocks_of(doc, curly), year, curly, dice))
         if len(out) == 1: meta |= _titles(doc, genres, dice)
         size += sum(len(b.text) for b in out[-1])
+    own = Dice(kind, seed, 'period preface')
+    if year >= 1640 and kind not in ('oldbailey', 'londonlives') and own.chance(.35): out.insert(0, _period_preface(own, year, curly))
     return meta, out
 
-# %% ../nbs/08a_noise.ipynb #0689f253
+# %% ../nbs/08a_noise.ipynb #702b0e8b
+_BOOKISH = re.compile(r'preface|reader|editor|last leaf|page|Introduction|\bcopy\b|press|pamphlet')  # nobody says so in court
+
 def _with_traps(blocks, year, curly, dice):
     "Add a trap here and there at the end of a paragraph."
     fit = [t for since, t in TRAPS if since <= year]
     for b in blocks:
         if fit and b.kind == 'p' and len(b.text) > 80 and dice.chance(.15):
             trap = dice.pick(fit)
+            if b.genre in ('trial', 'petition') and _BOOKISH.search(trap): continue
             b.text += ' ' + (trap if curly else trap.replace('’', "'"))
     return blocks
 
@@ -652,10 +765,17 @@ def _titles(doc, genres, dice):
     "Title, author and, for the metadata, the year of the edition."
     people = [p['name'] for p in doc.facts.get('people', []) if ' ' in p['name']]
     author = people[0] if people and doc.genre != 'play' else dice.pick(('Anonymous', 'a Person of Quality', 'Thomas Weldon', 'Mary Ashcombe'))
-    what = {'sermon': 'Sermons', 'letter': 'Letters', 'diary': 'Diary', 'ballad': 'Ballads', 'play': 'Comedies', 'recipe': 'Receipts'}
-    first = what.get(doc.genre, 'Papers')
-    other = dice.pick(('divers Occasions', 'the Town', 'the Country', 'my own Life', 'the Times', 'a private Family'))
-    return {'title': f'{dice.pick(("The", "A Collection of", "Select"))} {first} upon {other}', 'author': author}
+    first, others = _CONTENTS.get(doc.genre, _CONTENTS['papers'])
+    return {'title': f'{dice.pick(first)} {dice.pick(others)}', 'author': author}
+
+_OCCASIONS = 'upon several Occasions', 'upon divers Subjects', 'never before printed', 'with some others'
+_CONTENTS = {'sermon': (('Sermons', 'Twelve Sermons', 'Select Discourses'), ('preach’d upon several Occasions', 'upon practical Subjects', 'to a Country Congregation')),
+             'letter': (('Letters', 'Select Letters', 'A Collection of Letters', 'Familiar Letters'), ('to a Friend in the Country', 'from a private Family', *_OCCASIONS)),
+             'diary': (('The Diary', 'The Journal', 'Leaves from the Day-Book'), ('of a Tradesman', 'of a Person of no Consequence', 'of my own Time')),
+             'ballad': (('A Collection of old Ballads,', 'The Garland of Delight, or Ballads', 'New Ballads'), _OCCASIONS),
+             'play': (('Comedies', 'Three Plays', 'A Pleasant Comedie, and other Pieces,'), ('as they have been acted with great Applause', 'never before printed')),
+             'recipe': (('Receipts', 'The Closet opened: Receipts', 'A Book of Receipts'), ('in Physick and Cookery', 'for the Use of all good Housewives')),
+             'papers': (('Miscellaneous Papers', 'A Collection of Papers', 'Remains'), ('of a private Family', *_OCCASIONS))}
 
 # %% ../nbs/08a_noise.ipynb #b40c1c44
 _BREAK = re.compile(r'(?<=[a-zæœ]{2})(?=[bcdfglmnprstv][aeiouy][a-z])')
@@ -708,9 +828,10 @@ def make_brevigraph(
         return 'ꝑ' + word[3:], (('par' if word[1] == 'e' else 'per') + word[3:],)
     return None
 
-# %% ../nbs/08a_noise.ipynb #81e72e8b
+# %% ../nbs/08a_noise.ipynb #03c5f6d4
 _CONFUSED = (('rn', 'm'), ('m', 'rn'), ('h', 'b'), ('li', 'h'), ('in', 'm'), ('e', 'c'), ('c', 'e'), ('l', '1'), ('o', '0'), ('u', 'n'),
-             ('n', 'u'), ('ri', 'n'), ('cl', 'd'), ('tt', 'lt'), ('i', 'j'), ('v', 'r'), ('I', 'l'), ('B', 'R'), ('the', 'tbe'), ('w', 'vv'))
+             ('n', 'u'), ('ri', 'n'), ('cl', 'd'), ('tt', 'lt'), ('i', 'j'), ('v', 'r'), ('I', 'l'), ('B', 'R'), ('the', 'tbe'), ('w', 'vv'), ('h', 'li'), ('th', 'tli'), ('ll', '11'), ('n', 'ii'),
+             ('nn', 'rm'), ('d', 'cl'), ('y', 'v'), ('f', 't'), ('I', '1'), ('T', '1'), ('S', '8'), ('m', 'in'), ('g', 'q'), ('a', 'n'), ('fi', 'h'))
 
 def make_misread(
     word: str,  # one word
@@ -718,6 +839,7 @@ def make_misread(
 ):  # (raw, other right readings) or None
     "A word as a scanner misreads it."
     if len(word) < 3: return None
+    if dice.chance(.08): return word + dice.pick(('^', ' ■', ' |', '»', ' *', '\\', ' .')), ()  # dirt beside the word
     fit = [(a, b) for a, b in _CONFUSED if a in word]
     if not fit: return None
     a, b = dice.pick(fit)
@@ -787,7 +909,7 @@ def make_line_mark(
     if tei and dice.chance(.5): mark = '<g ref="char:EOLhyphen"/>'
     return word[:i] + mark + word[i:], ()
 
-# %% ../nbs/08a_noise.ipynb #940ab721
+# %% ../nbs/08a_noise.ipynb #2ccc31a6
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 EVERY = {'macron': 30, 'brevigraph': 30, 'ocr letter': 40, 'ocr long s': 25, 'ocr space': 60, 'gap mark': 90, 'line mark': 35,
          'manuscript mark': 50, 'emphasis mark': 60, 'inline markup': 50, 'page break': 250, 'note number': 120,
@@ -800,8 +922,9 @@ class Spoiler:
         seed: int,  # which file
         noises: Iterable[str],  # names; those in EVERY are used
         year: int = 1700,  # of the text
+        date: str = '17400116',  # of a session, for the ids of its pages
     ):
-        self.kind, self.year, self.seed = kind, year, seed
+        self.kind, self.year, self.seed, self.date = kind, year, seed, date
         self.tei = kind == 'tei'
         if kind in ('text', 'pdf'): noises = set(noises) - {'page number'}  # these have pages, and number them there
         self.dice = {n: Dice(kind, seed, n) for n in EVERY if n in noises}
@@ -822,7 +945,7 @@ The third reason.
 Note this well, good Reader.
 His flight into Scotland.''')
 
-# %% ../nbs/08a_noise.ipynb #12d74259
+# %% ../nbs/08a_noise.ipynb #426ab7fc
 _MAKERS = {'macron': make_macron, 'brevigraph': make_brevigraph, 'ocr letter': make_misread, 'ocr long s': make_long_s_misread,
            'gap mark': make_gap, 'line mark': make_line_mark}
 
@@ -881,9 +1004,9 @@ def _spoil_place(self, noise, words, i, text, dice):
 
 def _page_break(self, dice):
     "A page break in the middle of a sentence, in the three formats that have one."
-    n = 10 + dice.upto(300)
-    if self.kind == 'tei': return f' <pb n="{n}" facs="tcp:{20000 + n}:{n // 2}"/> ', 'page break'
-    if self.kind == 'oldbailey': return f' <xptr type="pageFacsimile" doc="17400{n:07}"/>', 'page break'
+    n = self.wait['page'] = self.wait.get('page', 2 + dice.upto(20)) + 1
+    if self.kind == 'tei': return f' <pb n="{n}" facs="tcp:{20000 + self.seed % 5000}:{n // 2}"/> ', 'page break'
+    if self.kind == 'oldbailey': return f' <xptr type="pageFacsimile" doc="{self.date}{n:04}"/>', 'page break'
     return dice.pick(('\n\n', '\n\n', '\n')), 'page break'
 
 # %% ../nbs/08a_noise.ipynb #e8adf0d3

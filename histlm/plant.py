@@ -33,7 +33,7 @@ class Matter:
     paragraphs: list  # plain text
     place: str = 'between'  # 'front', 'between' or 'back'
 
-# %% ../nbs/08a_plant.ipynb #2dd13943
+# %% ../nbs/08a_plant.ipynb #b86741c9
 def _essay(sentences, dice, n_paragraphs, known=None):
     "Paragraphs of several sentences, none used twice."
     chosen = dice.some(sentences, sum(3 + dice.upto(3) for _ in range(n_paragraphs)))
@@ -47,14 +47,13 @@ def _matter(noise, kind, dice, known):
         plain = dice.some(EDITOR['neutral'], dice.upto(3))
         return Matter(noise, [' '.join(plain + dice.some(EDITOR['anachronism'], 1 + dice.upto(3)))])
     if noise == 'modern preface':
-        title = dice.pick(("EDITOR’S PREFACE.", 'INTRODUCTION TO THE PRESENT EDITION', 'Introduction', 'PREFATORY NOTE.'))
-        sign = f'{dice.pick("ABCDEGHJ")}. {dice.pick("FGHLMRSW")}. {dice.pick(EDITOR["name"]).upper()}. {fill("London, {year}.", dice)}'
-        return Matter(noise, [title, *_essay(EDITOR['preface'], dice, 2 + dice.upto(3), known), sign], 'front')
+        return _modern_preface(dice, known)
     if noise == 'modern footnote':
-        mark = dice.pick(('[{}] ', '{}. ', '[Footnote {}: ', '* '))
+        mark = dice.pick(('[{}] ', '{}. ', '* ', '† ') if kind in ('text', 'pdf') else ('[{}] ', '{}. ', '[Footnote {}: ', '* '))
         text = mark.format(1 + dice.upto(60)) + fill(dice.pick(EDITOR['footnote']), dice, known)
         return Matter(noise, [text + ']' * mark.startswith('[Foot')])
     if noise == 'library notice': return Matter(noise, fill(dice.pick(EDITOR['notice']), dice, known).split('\n'), dice.pick(('front', 'back')))
+    if noise == 'stamp': return Matter('library notice', [fill(dice.pick(EDITOR['stamp']), dice, known)])
     if noise == 'period advert': return Matter(noise, [fill(s, dice, known) for s in dice.some(ADVERT['period'], 3 + dice.upto(6))], 'back')
     if noise == 'modern advert':
         where = dice.pick(('between', 'back')) if kind == 'html' else 'back'
@@ -62,6 +61,16 @@ def _matter(noise, kind, dice, known):
     if noise == 'illustration':
         return Matter(noise, [dice.pick(('[Illustration]', '[Illustration: The meeting at the inn]', '[Illustration: Frontispiece]', '[Illustration: Plate IV.]'))])
     return _file_matter(noise, kind, dice, known)
+
+def _modern_preface(dice, known):
+    "A preface of 1856–1908 that hardly shows its age, or one of 1921–1987; everything in it older than its date."
+    old = dice.chance(.4)
+    year = 1856 + dice.upto(53) if old else 1921 + dice.upto(67)
+    titles = ("EDITOR’S PREFACE.", 'INTRODUCTION TO THE PRESENT EDITION', 'Introduction', 'PREFATORY NOTE.', 'NOTE BY THE EDITOR.', 'INTRODUCTORY MEMOIR.', 'PREFACE.', 'A NOTE ON THE TEXT')
+    place = dice.pick(('Lincoln’s Inn, May {}.', 'The Rectory, Advent {}.', 'London, {}.', 'Kensington, March {}.') if old else ('London, {}.', 'Oxford, {}.', 'Ann Arbor, Michigan, {}.', '{}.'))
+    sign = f'{dice.pick("ABCDEGHJ")}. {dice.pick("FGHLMRSW")}. {dice.pick(EDITOR["name"]).upper()}. {place.format(year)}'
+    known = {**(known or {}), 'year': str(year - 1 - dice.upto(9))}
+    return Matter('modern preface', [dice.pick(titles), *_essay(EDITOR['victorian' if old else 'preface'], dice, 2 + dice.upto(2), known), sign], 'front')
 
 def _file_matter(noise, kind, dice, known):
     "The pieces that belong to one format."
@@ -72,10 +81,9 @@ def _file_matter(noise, kind, dice, known):
     if noise == 'produced by': return Matter(noise, [fill(dice.pick(CREDITS), dice, known)], 'front')
     if noise == 'transcriber note':
         return Matter(noise, dice.pick(TRANSCRIBER[:4 if kind == 'gutenberg' else 2]).split('\n\n'), dice.pick(('front', 'back')))
-    if noise == 'site chrome': return Matter(noise, [fill(s, dice, known) for s in CHROME['top']], 'front')
     raise PlantError(f'no paragraphs are known for the noise {noise!r}')
 
-# %% ../nbs/08a_plant.ipynb #d596212b
+# %% ../nbs/08a_plant.ipynb #45908aaa
 _PARAGRAPHS = ('gutenberg header', 'produced by', 'library notice', 'transcriber note', 'modern preface', 'latin', 'french', 'welsh',
                'anachronism', 'modern footnote', 'illustration', 'period advert', 'modern advert', 'gutenberg licence')
 _REPEATED = 'latin french welsh anachronism modern footnote illustration modern advert'
@@ -94,6 +102,7 @@ def matters(
         dice = Dice(kind, seed, noise)
         times = 1 + (dice.upto(1 + n_blocks // 30) if noise in _REPEATED else 0)
         out += [_matter(noise, kind, dice, known) for _ in range(times)]
+        if noise == 'library notice': out += [_matter('stamp', kind, dice, known) for _ in range(dice.upto(4))]
     return sorted(out, key=lambda m: ('front', 'between', 'back').index(m.place))
 
 # %% ../nbs/08a_plant.ipynb #a623ad3d
@@ -162,7 +171,7 @@ def flow(
     for i, b in enumerate(body): out += [b, *where[i]]
     return out + [m for m in extra if m.place == 'back']
 
-# %% ../nbs/08a_plant.ipynb #913a21c7
+# %% ../nbs/08a_plant.ipynb #00f635a1
 def rows_of(
     items: list,  # from flow
     writer: Writer,  # records
@@ -179,7 +188,8 @@ def rows_of(
             writer.plant(item.noise, '\n\n'.join(item.paragraphs))
             for p in item.paragraphs:
                 wrap = Block('p', p if '|' in p and boxed and '\n' in p else ' '.join(p.split()))
-                rows += [(line, writer.size, item.noise, i == 0) for i, (line, _) in enumerate(break_lines(wrap, limit, None, measure)[0])]
+                style = item.noise + ' page' * (item.place != 'between')
+                rows += [(line, writer.size, style, i == 0) for i, (line, _) in enumerate(break_lines(wrap, limit, None, measure)[0])]
             continue
         base = writer.block(item)
         lines, broken = break_lines(item, limit - indent * (item.kind in ('verse', 'list')), hyphens, measure)
@@ -213,7 +223,7 @@ def _londonlives(items, writer, dice, noises, meta):
         else: writer.block(b); out.append(spell_out(b)[0])
     return '\n\n'.join(out) + '\n'
 
-# %% ../nbs/08a_plant.ipynb #62f7078d
+# %% ../nbs/08a_plant.ipynb #2f300fb6
 def furnish(
     page: list,  # rows of one page
     following: str,  # first row of the next page, '' at the end
@@ -221,33 +231,83 @@ def furnish(
     head: str,  # running head
     writer: Writer,  # records
     noises: Iterable[str],  # which furniture
+    label: str = '',  # how the number is printed; '': in figures
+    stamp: str = '',  # the scanner's mark at the foot, a library notice
 ) -> tuple[list, list]:  # lines above, lines below
     "Running head, page number and catchword of a page, recorded."
     above, below, at, end = [], [], page[0][1], min(page[-1][1] + len(page[-1][0]), max(writer.size, page[-1][1]))
+    label = label or str(number)
     if 'running head' in noises:
         both = 'page number' in noises and number % 3
-        text = (f'{head}   {number}' if number % 2 else f'{number}   {head}') if both else head
+        text = (f'{head}   {label}' if number % 2 else f'{label}   {head}') if both else head
         above.append(text); writer.plant('running head', text, at)
-        if not both and 'page number' in noises: below.append(f'( {number} )' if number % 4 else f'[{number}]')
-    elif 'page number' in noises: (above if number % 2 else below).append((f'{number}', f'- {number} -', f'[ {number} ]')[number % 3])
+        if not both and 'page number' in noises: below.append((f'[{label}]', f'( {label} )', f'{label}.', f'( {label} )')[number % 4])
+    elif 'page number' in noises: (above if number % 2 else below).append((label, f'- {label} -', f'[ {label} ]')[number % 3])
     if below: writer.plant('page number', below[0], end)
     elif above and 'running head' not in noises: writer.plant('page number', above[0], at)
     word = following.split(' ', 1)[0]
     if 'catchword' in noises and len(word) > 2 and number % 5:
+        if len(word) > 7 and word.isalpha(): word = word[:3] + '-'
+        word = (number % 8 == 1) * f'{"BCDEFGHIKLM"[number // 8 % 11]} {2 + number % 3}    ' + word
         below.append(word); writer.plant('catchword', word, end)
+    if stamp: below.append(stamp); writer.plant('library notice', stamp, end)
     return above, below
 
-# %% ../nbs/08a_plant.ipynb #105e2302
+# %% ../nbs/08a_plant.ipynb #6709c96d
 _FURNITURE = frozenset(('running head', 'page number', 'catchword'))
 
 def _running_head(meta, dice):
     "What stands over the pages."
     words = meta['title'].upper().split()
-    return dice.pick((' '.join(words[:5]) + '.', ' '.join(words), 'THE PREFACE.', 'A Collection, &c.'))
+    return dice.pick((' '.join(words[:5]) + '.', ' '.join(words), ' '.join(words), meta['title'].split(',')[0] + ', &c.'))
 
 def _pages(rows, per_page):
     "Cut rows into pages; a page never begins with less than one row."
     return [rows[i:i + per_page] for i in range(0, len(rows), per_page)]
+
+def _sections(rows):
+    "Rows that begin a new page: title pages, prefaces and notices from their neighbours; [(rows, style)]."
+    out = []
+    for row in rows:
+        own = row[2] if row[2] == 'title' or row[2].endswith(' page') else ''
+        if not out or out[-1][1] != own: out.append(([], own))
+        out[-1][0].append(row)
+    return out
+
+def _sink(page, writer):
+    "Move a modern editor's notes to the foot of the page."
+    notes = [r for r in page if r[2] == 'modern footnote']
+    body = [r for r in page if r[2] != 'modern footnote']
+    if not notes or not body: return page
+    end, places = min(body[-1][1] + len(body[-1][0]), max(writer.size, body[-1][1])), {r[1] for r in notes if r[3]}
+    writer.planted = [replace(p, clean_start=end, clean_end=end) if p.noise == 'modern footnote' and p.clean_start in places else p for p in writer.planted]
+    return body + [(text, end, style, first) for text, _, style, first in notes]
+
+class _Furniture:
+    "What stands over and under the pages of one book."
+    def __init__(self, meta, dice, noises, writer):
+        self.title, self.dice, self.noises, self.writer = _running_head(meta, dice), dice, noises, writer
+        self.by_section, self.section, self.bad = dice.chance(.5), '', any(NOISES[n].group == 'ocr' for n in noises)
+        self.number, self.folio = 1 + dice.upto(60), 2 + dice.upto(6)
+        self.stamped = 'library notice' in noises and dice.chance(.5)
+
+    def of(self, page, following, own):
+        "Lines above and below a page; `own` is what it is if it is not the book's text."
+        heads = [text for text, _, style, first in page if style == 'head' and first]
+        here, self.section = self.section or (heads or [''])[0], (heads or [self.section])[-1]
+        preface = own == 'modern preface page'
+        if own and not preface: return [], []
+        n = self.folio if preface else self.number
+        if preface: self.folio += 1
+        else: self.number += 1
+        head = 'INTRODUCTION' if preface else self.title
+        if not preface and self.by_section and n % 2 and here: head = ' '.join(here.upper()[:38].split(' ')[:6 if len(here) < 38 else -1]).rstrip('.,;:') + '.'
+        label = roman(n).lower().replace('j', 'i') if preface else str(n)
+        if self.bad and self.dice.chance(.15): label, head = label.translate(_BAD_FIGURES), head.replace('E', 'B', 1)
+        stamp = self.dice.pick(('Digitized by Google', 'Digitized by VjOOQIC', 'Digitized by LjOOQLC')) if self.stamped and self.dice.chance(.7) else ''
+        return furnish(page, following, n, head, self.writer, self.noises, label, stamp)
+
+_BAD_FIGURES = str.maketrans('1058', 'IOSB')
 
 _HYPHENS = ('-',) * 7 + ('\u00ad', '¬', '-')  # what a scanner's program writes for the hyphen that it breaks a word with
 
@@ -266,22 +326,24 @@ def _text(items, writer, dice, noises, meta):
     if mark != '-': rows = _other_hyphens(rows, writer, mark)
     blank = dice.chance(.8)
     if not _FURNITURE & set(noises): return '\n'.join(_join_rows(rows)) + '\n'
-    out, head, n0 = [], _running_head(meta, dice), 2 + dice.upto(90)
+    out, furniture, per_page = [], _Furniture(meta, dice, noises, writer), 30 + dice.upto(12)
     feed = '\f' if dice.chance(.3) else ''
-    pages = _pages(rows, 30 + dice.upto(12))
-    for i, page in enumerate(pages):
-        above, below = furnish(page, pages[i + 1][0][0] if i + 1 < len(pages) else '', n0 + i, head, writer, noises)
+    pages = [(page, own) for part, own in _sections(rows) for page in _pages(part, per_page)]
+    for i, (page, own) in enumerate(pages):
+        page = _sink(page, writer)
+        above, below = furniture.of(page, pages[i + 1][0][0][0] if i + 1 < len(pages) and not pages[i + 1][1] else '', own)
         starts = page[0][3]
         lines = _join_rows(page) if blank else [('    ' if first and style == 'p' or style[-6:] == 'turned' else '') + t for t, _, style, first in page]
         gap = [''] if starts or not blank or dice.chance(.7) else []
         out += [*(a.center(50).rstrip() for a in above), *([''] if above else []), *lines, *([''] if below else []),
-                *(' ' * 46 + b for b in below), feed] + gap
+                *(b.center(50).rstrip() if re.match(r'\W*\d', b) else ' ' * 46 + b for b in below), feed] + gap
     return '\n'.join(out) + '\n'
 
-# %% ../nbs/08a_plant.ipynb #58eb7114
+# %% ../nbs/08a_plant.ipynb #636d94e4
 def _ecco(items, writer, dice, noises, meta):
     "A transcription in which headings and paragraphs run into each other."
     out, run_in, last = [], 'run-in heading' in noises, None
+    wide, often = dice.pick((44, 50, 58, None, None)), dice.pick((.9, .9, .3))  # None: one line a paragraph
     for b in items:
         if isinstance(b, Matter):
             writer.plant(b.noise, '\n\n'.join(b.paragraphs))
@@ -290,14 +352,15 @@ def _ecco(items, writer, dice, noises, meta):
         before = writer.size
         base = writer.block(b)
         raw = spell_out(b)[0]
-        glued = run_in and last is not None and (last in ('head', 'title') or dice.chance(.3)) and out[-1][-1] in '.!?' and raw[0].isupper()
+        if wide: raw = '\n'.join(line for line, _ in break_lines(b, wide)[0])
+        glued = run_in and last is not None and (last in ('head', 'title') or dice.chance(often)) and out[-1][-1] in '.!?' and raw[0].isupper()
         if glued: writer.plant('run-in heading', out[-1][-12:] + raw[:12], before, base)
-        elif out and last is not None: out.append('\n\n' if last in ('head', 'title', 'verse') else '\n')
+        elif out and last is not None: out.append('\n\n' if wide or last in ('head', 'title', 'verse') else '\n')
         out.append(raw); last = b.kind
     return ''.join(out).lstrip('\n') + '\n'
 
-# %% ../nbs/08a_plant.ipynb #fabd6275
-_STAGE = re.compile(r'\[([^\]\n]+)\]')
+# %% ../nbs/08a_plant.ipynb #6d95228c
+_STAGE, _TITLES = re.compile(r'\[([^\]\n]+)\]'), re.compile(r'\b(?:Mrs?|Dr|St)\.(?= )')
 
 def structure(
     block: Block,  # its edits are added to
@@ -315,6 +378,7 @@ def structure(
         end = {'verse': '</l>\n<l>', 'list': '</item>\n<item>', 'speech': '<lb/>\n'}.get(block.kind, '<lb/>\n')
     else: end = '</span>\n<br/>\n<span>' if kind == 'xhtml' and block.kind == 'verse' else '<br/>\n'
     for m in re.finditer('\n', text): add(m.start(), m.end(), end)
+    for m in _TITLES.finditer(text) if kind == 'xhtml' else (): add(*m.span(), f'<abbr epub:type="z3998:name-title">{m[0]}</abbr>')
     block.edits.sort()
 
 # %% ../nbs/08a_plant.ipynb #fed87e88
@@ -352,12 +416,12 @@ def matter_marked_up(
     if matter.noise == 'modern preface': return f'<div type="editorial">\n{body}\n</div>'
     return f'<list>\n{body}\n</list>' if matter.noise == 'period advert' else body
 
-# %% ../nbs/08a_plant.ipynb #ff823f34
+# %% ../nbs/08a_plant.ipynb #f67b0b39
 _TEI_HEADER = '''<teiHeader>
 <fileDesc><titleStmt><title type="main">{title}</title><author>{author}</author></titleStmt>
 <extent>Approx. {page} KB of XML-encoded text transcribed from {page2} 1-bit group-IV TIFF page images.</extent>
 <publicationStmt><publisher>Text Creation Partnership</publisher><pubPlace>Ann Arbor, MI</pubPlace><date>{digital}</date>
-<idno type="DLPS">A{page}{page2}</idno>
+<idno type="DLPS">A{tcp}</idno>
 <availability><p>To the extent possible under law, the Text Creation Partnership has waived all copyright and related or neighboring rights to this keyboarded and encoded edition of the work described above, according to the terms of the CC0 1.0 Public Domain Dedication.</p></availability></publicationStmt>
 <sourceDesc><biblFull><titleStmt><title>{title}</title><author>{author}, fl. {date}.</author></titleStmt>
 <publicationStmt><publisher>Printed by {bookseller},</publisher><pubPlace>London :</pubPlace><date>{date}</date></publicationStmt>
@@ -366,6 +430,17 @@ _TEI_HEADER = '''<teiHeader>
 <editorialDecl><p>EEBO-TCP is a partnership between the Universities of Michigan and Oxford and the publisher ProQuest to create accurately transcribed and encoded texts based on the image sets published by ProQuest.</p>
 <p>Keying and markup guidelines are available at the Text Creation Partnership web site.</p></editorialDecl></encodingDesc>
 <profileDesc><langUsage><language ident="eng">eng</language></langUsage></profileDesc>
+</teiHeader>'''
+
+_DRACOR_HEADER = '''<teiHeader>
+<fileDesc><titleStmt><title type="main">{title}</title><author><persName>{author}</persName><idno type="wikidata">Q3{page}{page2}</idno></author></titleStmt>
+<publicationStmt><publisher xml:id="dracor">DraCor</publisher><idno type="URL">https://dracor.org/</idno>
+<availability><licence><ab>CC0 1.0</ab><ref target="https://creativecommons.org/publicdomain/zero/1.0/">Licence</ref></licence></availability></publicationStmt>
+<sourceDesc><bibl type="digitalSource"><name>EarlyPrint Project</name><idno type="URL">https://texts.earlyprint.org/works/A{tcp}.xml</idno>
+<bibl type="originalSource"><date type="print" when="{date}">{date}</date></bibl></bibl></sourceDesc></fileDesc>
+<profileDesc><particDesc><listPerson><person sex="MALE" xml:id="hodge"><persName>Hodge</persName></person></listPerson></particDesc>
+<textClass><keywords scheme="http://dracor.org"><term>Reproduction of the original in the British Library.</term></keywords></textClass></profileDesc>
+<revisionDesc><listChange><change when="{digital}-05-02">(mg) file conversion from EarlyPrint source, keyed and proofread by the TCP; please report errors to the editors</change></listChange></revisionDesc>
 </teiHeader>'''
 
 def _tei_furniture(head, n, writer, noises, dice):
@@ -380,8 +455,8 @@ def _tei_furniture(head, n, writer, noises, dice):
 
 def _tei(items, writer, dice, noises, meta):
     "A TEI P5 file in the manner of the Text Creation Partnership and of EngDraCor."
-    known, head, n = {**meta, 'date': str(meta['year'])}, _running_head(meta, dice), 2 + dice.upto(30)
-    header = fill(_TEI_HEADER, dice, known)
+    known, head, n = {**meta, 'date': str(meta['year']), 'tcp': f'{10000 + dice.upto(60000)}'}, _running_head(meta, dice), 2 + dice.upto(30)
+    header = fill(dice.pick((_TEI_HEADER, _TEI_HEADER, _DRACOR_HEADER)), dice, known)
     if 'tei header' in noises: writer.plant('tei header', ' '.join(re.sub('<[^>]*>', ' ', header).split()), 0)
     front, body, back, open_div = [], [], [], False
     for b in items:
@@ -401,7 +476,7 @@ def _tei(items, writer, dice, noises, meta):
             '<teiHeader/>') + '\n<text xml:lang="eng">\n<front>\n' + '\n'.join(front) + f'\n</front>\n<body>\n{body}\n</body>\n' +
             ('<back>\n' + '\n'.join(back) + '\n</back>\n' if back else '') + '</text>\n</TEI>\n')
 
-# %% ../nbs/08a_plant.ipynb #c2b12dee
+# %% ../nbs/08a_plant.ipynb #1fa7e2f8
 _PAGES = (('<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="{{encoding}}">\n<title>{title} | Digital Texts</title>\n'
            '<script>var dataLayer = [{{}}]; if (1 < 2) {{ track("page"); }}</script>\n<style>body {{ font-family: serif }}</style>\n</head>\n<body>\n'
            '<nav><ul>{menu}</ul></nav>\n<div class="cookies">{cookies}</div>\n<main><article>\n{text}\n</article></main>\n<footer>{foot}</footer>\n</body>\n</html>\n'),
@@ -415,8 +490,9 @@ _PAGES = (('<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="{{encoding
 def _html(items, writer, dice, noises, meta):
     "A page of a site that publishes old texts."
     chrome, body = 'site chrome' in noises, []
-    top, bottom = ([fill(s, dice, meta) for s in CHROME[k]] if chrome else [] for k in ('top', 'bottom'))
-    if chrome: writer.plant('site chrome', '\n\n'.join(top))
+    top, bottom = ([fill(s, dice, meta) for s in dice.some(CHROME[k], 4 + dice.upto(4))] if chrome else [] for k in ('top', 'bottom'))
+    cookies = fill(dice.pick(CHROME['cookies']), dice, meta) if chrome else ''
+    if chrome: writer.plant('site chrome', '\n\n'.join([*top, cookies]))
     for b in items:
         if isinstance(b, Matter): writer.plant(b.noise, '\n\n'.join(b.paragraphs)); body.append(matter_marked_up(b, 'html'))
         else: writer.block(b); body.append(marked_up(b, 'html'))
@@ -424,12 +500,12 @@ def _html(items, writer, dice, noises, meta):
     text = '\n'.join(body)
     plain = not any(NOISES[n].group == 'encoding' for n in noises)
     if dice.chance(.4) and plain: text = text.replace('’', '&rsquo;').replace('£', '&pound;').replace('—', '&mdash;')
-    menu = '\n'.join(f'<li><a href="/{i}">{_escape(s)}</a></li>' for i, s in enumerate(top) if 'cookies' not in s)
+    menu = '\n'.join(f'<li><a href="/{i}">{_escape(s)}</a></li>' for i, s in enumerate(top))
     foot = '\n'.join(f'<p>{_escape(s)}</p>' for s in bottom)
     page = dice.pick(_PAGES[:2] if dice.chance(.8) else _PAGES)
-    return page.format(title=meta['title'], menu=menu, cookies=top[2] if chrome else '', text=text, foot=foot)
+    return page.format(title=meta['title'], menu=menu, cookies=_escape(cookies), text=text, foot=foot)
 
-# %% ../nbs/08a_plant.ipynb #ff5c2de8
+# %% ../nbs/08a_plant.ipynb #a58d629a
 _XHTML = '''<?xml version="1.0" encoding="{encoding}"?>
 <html xmlns="http://www.w3.org/1999/xhtml" xmlns:epub="http://www.idpf.org/2007/ops" epub:prefix="z3998: http://www.daisy.org/z3998/2012/vocab/structure/, se: https://standardebooks.org/vocab/1.0" xml:lang="en-GB">
 \t<head>
@@ -444,6 +520,11 @@ _XHTML = '''<?xml version="1.0" encoding="{encoding}"?>
 </html>
 '''
 
+_AUTHOR_NOTES = ('The story is told in another manner by the author’s brother, who was present. It is not in the first edition.',
+                 'See the second letter, in which he owns the debt.', 'So in the copy; but the sense requires another name.',
+                 'This gentleman died at Bath in the winter following, and left the house to his nurse.',
+                 'A hundred pounds were then thought a fortune for a tradesman’s daughter.', 'A song of that time, now forgot by every body.')
+
 def _xhtml(items, writer, dice, noises, meta):
     "A chapter of an e-book."
     body, n = [], 1 + dice.upto(40)
@@ -451,12 +532,12 @@ def _xhtml(items, writer, dice, noises, meta):
         if isinstance(b, Matter): writer.plant(b.noise, '\n\n'.join(b.paragraphs)); body.append(matter_marked_up(b, 'xhtml'))
         else: writer.block(b); body.append('\t\t\t' + marked_up(b, 'xhtml'))
     if 'note' in noises:
-        note = fill('The story is told in another manner by the author’s brother, who was present. It is not in the first edition.', dice)
+        note = dice.pick(_AUTHOR_NOTES)
         writer.plant('note', note)
         body.append(f'\t\t\t<aside epub:type="footnote" id="note-1"><p>{note}</p></aside>')
     return _XHTML % (roman(n).upper().replace('J', 'I'), n, '\n'.join(body))
 
-# %% ../nbs/08a_plant.ipynb #1f50622c
+# %% ../nbs/08a_plant.ipynb #24a2bdef
 _SESSION = 'THE PROCEEDINGS on the King’s Commission of the Peace, Oyer and Terminer, and Gaol-Delivery of Newgate, held for the City of London and County of Middlesex, at Justice-Hall in the Old Bailey'
 
 def mark_names(
@@ -467,23 +548,22 @@ def mark_names(
     early: bool,  # the style of the older files: text first, over several lines
 ) -> None:
     "Mark up names as the archive does."
-    n = 0
-    for name in names:
+    for i, name in enumerate(names):
         for m in re.finditer(re.escape(name) + r'\b', block.text):
             if block.taken(*m.span()): continue
-            n += 1
-            who = f'{trial}-person{dice.upto(900) + 10}'
+            role = 'defend' if i == 0 else dice.pick(('victim', 'person', 'person'))
+            who = f'{trial}-{role}{10 * int(trial.rpartition("-")[2] or 0) + len(block.edits) + 7 * i}'
             given, _, surname = name.rpartition(' ')
             pad = '\n' + ' ' * 18
             marks = [f'{pad}<interp inst="{who}" type="{k}" value="{html.escape(v)}"/>' for k, v in
                      (('surname', surname), ('given', given), ('gender', dice.pick(('male', 'female'))))]
-            start = f'<persName id="{who}" type="{dice.pick(("defendantName", "victimName", "witnessName"))}">'
+            start = f'<persName id="{who}" type="{dict(defend="defendantName", victim="victimName", person="witnessName")[role]}">'
             if early: raw = f'\n               {start}{pad}{given} {pad}{surname} {"".join(marks)}\n               </persName>\n            '
             else: raw = f'{start}{"".join(marks)}{pad}<hi rend="largeCaps">{name}</hi></persName>'
             block.edits.append((*m.span(), raw, 'doubled name', (), False, True))
     block.edits.sort()
 
-# %% ../nbs/08a_plant.ipynb #216aa1e0
+# %% ../nbs/08a_plant.ipynb #57b74bee
 def prepare_trial(
     blocks: list[Block],  # of one trial of the sample, title first
     number: int,  # in the session
@@ -491,16 +571,16 @@ def prepare_trial(
 ) -> tuple[list[Block], list[str]]:  # without the title, numbered; the names that the text opens with
     "Make a trial of the sample look like one of the Proceedings."
     body = [replace(b, edits=[]) for b in blocks[1:]]
-    jury = ' (L.) ' if year < 1790 and number % 2 else ' (M.) ' if year < 1790 else ' '
+    jury = (' (L.) ' if number % 2 else ' (M.) ') if 1742 < year < 1800 else ' '
     names = [b.text.split('. ')[0].split(',')[0] for b in body]
     names = [n for n in dict.fromkeys(names) if re.fullmatch(r"[A-Z][\w'’]+ [A-Z][\w'’]+", n)]
-    body[0].text = f'{number}.{jury}' + body[0].text
+    if year >= 1730: body[0].text = f'{number}.{jury}' + body[0].text  # earlier trials have no numbers
     return body, names
 
 def _spoilt_trial(parts_i, i, date, year, noises, dice):
     "One trial's blocks with names marked, and its id."
     trial = f't{date}-{i + 1}'
-    body, names = prepare_trial(parts_i, 101 + i, year)
+    body, names = prepare_trial(parts_i, 1 + year * 37 % 290 + i, year)
     if 'doubled name' in noises:
         for b in body: mark_names(b, names, trial, dice, year < 1800)
     if 'inline markup' in noises: _mark_verdict(body[-1], trial)
@@ -514,14 +594,37 @@ def _mark_verdict(block, trial):
     if not m or block.taken(*m.span()): return
     pad = '\n' + ' ' * 15
     raw = f'<rs id="{trial}-verdict1" type="verdictDescription">{pad}<interp inst="{trial}-verdict1" type="verdictCategory" value="' \
-          f'{m[0].replace(" ", "")}"/>{pad}{m[0]}\n            </rs>'
+          f'{m[0].lower().replace(" g", "G")}"/>{pad}{m[0]}\n            </rs>'
     block.edits.append((*m.span(), raw, 'inline markup', (), False, True)); block.edits.sort()
 
-# %% ../nbs/08a_plant.ipynb #c7c82cbc
+# %% ../nbs/08a_plant.ipynb #66957e90
 def _inner(b):
     "A trial's paragraph; the verdict is marked as one."
     text = spell_out(b, _escape)[0]
     return f'               <p>{text}</p>'
+
+_JURORS = 'John Watts, John Hall, Samuel Fenn, William Chase, Thomas Nash, Edward Lowe, Richard Poole, James Hart, Henry Bird, George Ayres, Peter Cole, Robert Webb'.split(', ')
+
+def _jury(trials, year, date, dice, noises):
+    "Price, printer and a jury list, as many sessions have them."
+    out = [Block('p', f'LONDON: Printed, and sold by J. Roberts, in Warwick-lane, {year}.'), Block('p', f'[Price {dice.pick(("Four-pence", "Six-pence", "Three-pence"))}.]')]
+    if not 1715 < year < 1800 or dice.chance(.5): return out
+    out += [Block('p', f'{dice.pick(("London", "Middlesex"))} Jury.'), *(Block('p', name) for name in dice.some(_JURORS, 12))]
+    if 'doubled name' in noises:
+        for b in out[3:]: mark_names(b, [b.text], f'f{date}-1', dice, True)
+    return out
+
+def _sentenced(trials, date, dice, noises):
+    "The summary of sentences at the end of a session."
+    names = [b.text.split(',')[0].split('. ')[-1].split(') ')[-1] for _, body in trials for b in body[:1]]
+    names = list(dict.fromkeys(n for n in names if re.fullmatch(r"[A-Z][\w'’]+ [A-Z][\w'’]+", n)))
+    cut = len(names) // 3
+    out = [Block('p', 'The Trials being ended, the Court proceeded to give Judgment as follows:')]
+    for what, some in (('Received Sentence of Death', names[:cut]), ('Transported for seven Years', names[cut:])):
+        if some: out.append(Block('p', f'{what}, {len(some)}. {", ".join(some)}.'))
+    if 'doubled name' in noises:
+        for b in out[1:]: mark_names(b, names, f's{date}-1', dice, True)
+    return out
 
 def _oldbailey(trials, writer, dice, noises, meta, extra, date):
     "A session of the Proceedings."
@@ -529,16 +632,25 @@ def _oldbailey(trials, writer, dice, noises, meta, extra, date):
            f'            <interp inst="{date}" type="date" value="{date}"/>', f'            <div1 type="frontMatter" id="f{date}-1">']
     front = Block('p', f'{_SESSION if meta["curly"] else _SESSION.replace("’", chr(39))}, in the year {meta["year"]}.')
     out += [f'               <xptr type="pageFacsimile" doc="{date}0001"/>', _inner(front), '            </div1>']
-    writer.block(front); writer.close({'optional': True, 'part': f'f{date}-1', 'date': date, 'year': meta['year']})
+    writer.block(front)
+    for b in _jury(trials, meta['year'], date, dice, noises): writer.block(b); out.insert(-1, _inner(b))
+    writer.close({'optional': True, 'part': f'f{date}-1', 'date': date, 'year': meta['year']})
     for trial, body in trials:
         out += [f'            <div1 type="trialAccount" id="{trial}">'] + [f'               <interp inst="{trial}" type="{k}" value="{v}"/>' for k, v in
                 (('collection', 'BAILEY'), ('year', meta['year']), ('uri', f'sessionsPapers/{date}'), ('date', date))]
+        ids = [f'{trial}-{x}' for x in ('off1-c1', 'defend1', 'off1', 'verdict1')]
+        out.append(f'               <join result="criminalCharge" id="{ids[0]}" targOrder="Y"\n                targets="{" ".join(ids[1:])}"/>')
         for b in body: writer.block(b); out.append(_inner(b))
         if 'note' in noises and dice.chance(.3):
             note = dice.pick(('[Transportation. See summary.]', '[Death. See summary.]', '[Whipping. See summary.]', '[Branding. See summary.]'))
             out.append(f'               <p><rs type="punishmentDescription"><note>{note}</note></rs></p>'); writer.plant('note', note)
         out.append('            </div1>')
         writer.close({'part': trial, 'date': date, 'year': meta['year'], 'title': ''})
+    if dice.chance(.6):
+        out.append(f'            <div1 type="punishmentSummary" id="s{date}-1">')
+        for b in _sentenced(trials, date, dice, noises): writer.block(b); out.append(_inner(b))
+        out.append('            </div1>')
+        writer.close({'optional': True, 'part': f's{date}-1', 'date': date, 'year': meta['year']})
     if extra:
         out += [f'            <div1 type="advertisements" id="a{date}-1">', *(f'               <p>{_escape(p)}</p>' for m in extra for p in m.paragraphs),
                 '            </div1>']
@@ -618,7 +730,7 @@ def _pdf_file(objects):
     tail = f'xref\n0 {len(objects) + 1}\n0000000000 65535 f \n{table}trailer\n<< /Size {len(objects) + 1} /Root 1 0 R >>\nstartxref\n{at}\n%%EOF\n'
     return b''.join(out) + tail.encode('ascii')
 
-# %% ../nbs/08a_plant.ipynb #60423196
+# %% ../nbs/08a_plant.ipynb #b8a16333
 def lay_out(
     rows: list,  # of one column, from rows_of
     x: float,  # left edge, points
@@ -632,7 +744,7 @@ def lay_out(
         if i: y -= _leading(rows[i], size)
         shift = _SHIFTS.get(style, 12 * first)
         if style in ('head', 'title'): shift = max(0, (wide - text_width(line) * size / 1000) / 2)
-        if line: out.append((x + shift, y, size, line))
+        if line: out.append((x + shift, y, size - 2 * (style == 'modern footnote'), line))
     return out
 
 _SHIFTS = {'verse': 24, 'verse turned': 36, 'list': 0, 'list turned': 12}  # points
@@ -656,11 +768,12 @@ def _pdf(items, writer, dice, noises, meta):
     two, size = 'two columns' in noises, 10
     width, height, column = (612, 792, 245) if two else (420, 600, 330)
     rows = rows_of(items, writer, (column - 14) / size * 1000, hyphens, text_width, False, 36 / size * 1000)
-    head, n0, pages, across = _running_head(meta, dice), 1 + dice.upto(40), [], two and dice.chance(.4)
-    chunks = _pages(_columns(rows, height - 140, size), 1 + two)
-    for i, parts in enumerate(chunks):
+    furniture, pages, across = _Furniture(meta, dice, noises, writer), [], two and dice.chance(.4)
+    chunks = [(parts, own) for part, own in _sections(rows) for parts in _pages(_columns(part, height - 140, size), 1 + two)]
+    for i, (parts, own) in enumerate(chunks):
+        parts = [_sink(part, writer) for part in parts]
         page = [row for part in parts for row in part]
-        above, below = furnish(page, chunks[i + 1][0][0][0] if i + 1 < len(chunks) else '', n0 + i, head, writer, noises)
+        above, below = furniture.of(page, chunks[i + 1][0][0][0][0] if i + 1 < len(chunks) and not chunks[i + 1][1] else '', own)
         columns = [lay_out(part, 45 + k * (column + 30), height - 80, column, size) for k, part in enumerate(parts)]
         if len(columns) == 2: writer.plant('two columns', parts[1][0][0], page[0][1], page[-1][1])
         body = [p for c in columns for p in c]
@@ -680,7 +793,8 @@ def _at_the_top(text, width, y, size):
 def _at_the_foot(text, width, y, size):
     "A page number in the middle; a catchword over it, at the right."
     wide = text_width(text) * size / 1000
-    return ((width - wide) / 2, y, size, text) if re.search(r'\d', text) else (width - 48 - wide, y + 15, size, text)
+    if text.startswith('Digitized'): return width - 60 - wide, y - 16, size, text
+    return ((width - wide) / 2, y, size, text) if re.fullmatch(r'[\W]*[\dIOSBivxlc]+\W*', text) else (width - 48 - wide, y + 15, size, text)
 
 def _zip_all(columns):
     "The rows of two columns in turn."
@@ -728,16 +842,17 @@ def choose_noises(
     whole = [n for n in asked if n in ENCODINGS]
     return [n for n in asked if not whole or n == whole[0] or n not in (*ENCODINGS, 'mojibake', 'double mojibake')]
 
-# %% ../nbs/08a_plant.ipynb #d5bee3c0
+# %% ../nbs/08a_plant.ipynb #1b12c2e5
 def spoil(
     blocks: list[Block],  # of a whole file; their edits are added to
     kind: str,  # one of KINDS
     seed: int,  # which file
     noises: Sequence[str],  # from choose_noises
     year: int,  # of the text
+    date: str = '17400116',  # of a session
 ) -> None:
     "Everything that happens inside blocks: words, letters, bytes."
-    spoiler, dice = Spoiler(kind, seed, noises, year), Dice(kind, seed, 'passages')
+    spoiler, dice = Spoiler(kind, seed, noises, year, date), Dice(kind, seed, 'passages')
     garbled = [n for n in ('mojibake', 'double mojibake') if n in noises]
     old = 'long s' in noises and year < 1810
     rare = Dice(kind, seed, 'ligature').chance(.4)
@@ -750,7 +865,7 @@ def spoil(
             if n in noises: mark_non_ascii(b, n)
         if (old or 'ligature' in noises) and not b.garble: set_letters(b, year, old, 'ligature' in noises, rare)
 
-# %% ../nbs/08a_plant.ipynb #97a99556
+# %% ../nbs/08a_plant.ipynb #5e3ad847
 def plant_parts(
     kind: str,  # one of KINDS
     seed: int,  # which file
@@ -793,7 +908,7 @@ def _session(seed, meta, parts, noises, writer, dice, extra):
     "A file with many documents."
     date = f'{meta["year"]}{1 + dice.upto(12):02}{1 + dice.upto(28):02}'
     trials = [_spoilt_trial(p, i, date, meta['year'], noises, Dice('oldbailey', seed, 'names', i)) for i, p in enumerate(parts)]
-    spoil([b for _, body in trials for b in body], 'oldbailey', seed, noises, meta['year'])
+    spoil([b for _, body in trials for b in body], 'oldbailey', seed, noises, meta['year'], date)
     return _oldbailey(trials, writer, dice, noises, meta, extra, date), date
 
 # %% ../nbs/08a_plant.ipynb #ccff8022
