@@ -50,6 +50,46 @@ def test_document_rule(name):
     assert filter_text(pad or rule.keeps, rule.keeps_meta).verdict != name
 
 
+# What the archives taught: a passage of the period that a draft of the rules removed, and its modern look-alike.
+GOLDEN = [
+    ('boilerplate', 'Scanned by the eyes of this intelligence, your path will be without pits to swallow, or snares to entangle you.',
+     'Scanned by the Internet Archive from the copy of a library in Toronto.'),
+    ('boilerplate', 'Printed for John Bell British Library Strand London. Jany. 21st. 1782', 'UNIVERSITY OF TORONTO LIBRARY. 1882'),
+    ('boilerplate', "Rymer's Unprinted Papers, British Museum, No. 4610, art. 67.", 'HARVARD COLLEGE LIBRARY. Gift of 1874. 4610'),
+    ('modern advert', 'We observe from an advertisement in the newspapers, that her smiles shall kindle in every heart the flame of hope.',
+     'Best-selling paperback! Now also for Kindle, with free delivery to every reader.'),
+    ('modern advert', 'GOLD MEDAL, for the best English essay on a perpetual union, as the advertisement here inserted relates.',
+     'Prize medal, Great Exhibition, 1862: established 1790, the matchless soap for the nursery.'),
+    ('editor', 'See the note in the Harleian MSS. 2013, and the author of the preface to the second volume, in the British Museum.',
+     'See the note of the editor of 1913, and the preface to the second volume, in the British Museum.'),
+    ('editor', 'The learned, though confused, Dissertation on Obelisks, inserted in the fourth volume of Graevius, p. 1897—1936.',
+     'The learned, though confused, dissertation of the editor, inserted in the fourth volume, in 1897.'),
+    ('anachronism', 'If the two houses should betray the national trust, every wise man would telegraph his fears by his looks.',
+     'If the two houses should betray the nation, every wise man would send a telegram to his friends.'),
+]
+
+
+@pytest.mark.parametrize('rule, period, modern', GOLDEN)
+def test_golden(rule, period, modern):
+    assert filter_text(with_context(period)).removed == []
+    found = filter_text(with_context(modern))
+    assert [(r.rule, r.text.strip()) for r in found.removed] == [(rule, modern)]
+
+
+def test_trial_number_and_surname():
+    trial = ('2038. WILLIAM WILKINSON was indicted for stealing, on the 1st of July, 1 watch, the goods of Lucy Blog. GUILTY. Aged 20.\n\n'
+             'LUCY BLOG. I am a widow, and live in the Strand; I lost the watch on the 1st of July.')
+    assert filter_text(trial, dict(year=1842)).text == trial
+
+
+def test_introduction_of_the_period():
+    text = with_context(f'INTRODUCTION.\n\n{BEFORE}\n\nOf these things see the Rolls of Parliament, since 2014 of them are lost.\n\n{AFTER}')
+    assert filter_text(text).removed == []
+    modern = with_context(f'INTRODUCTION.\n\n{BEFORE} Here.\n\nThis edition, with the editor’s notes, was begun in 1904.\n\n{AFTER} There.\n\nCHAPTER I.')
+    gone = ''.join(r.text for r in filter_text(modern).removed)
+    assert gone.startswith('INTRODUCTION.') and gone.rstrip().endswith('There.')
+
+
 def test_clean_control():
     dirty = [(d.id, r) for d in sample_documents(1_000_000) for r in filter_text(d.text, {'year': d.year}).removed]
     assert dirty == []
