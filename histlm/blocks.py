@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['STAGES', 'LEDGER', 'LIBRARIES', 'FIELDS', 'SIGNED', 'DOCUMENTS', 'PART', 'EXAMPLES', 'CorpusSettings', 'switch_of',
-           'Input', 'manifest_inputs', 'list_inputs', 'leave', 'clip', 'note', 'drop', 'needed_modules',
-           'code_versions', 'make_plan', 'write_plan', 'plan_settings', 'TextStep', 'ReadInputs', 'ExtractTexts',
-           'reason_of', 'merged_record', 'split_parts', 'LicenceGate', 'NormaliseTexts', 'in_context', 'settle',
-           'FilterTexts', 'SignTexts', 'to_row', 'from_row', 'TableWriter', 'smallest', 'WriteParts', 'corpus_blocks']
+           'Input', 'clip', 'manifest_inputs', 'list_inputs', 'leave', 'note', 'drop', 'needed_modules',
+           'code_versions', 'make_plan', 'clear_work', 'write_plan', 'plan_settings', 'TextStep', 'ReadInputs',
+           'ExtractTexts', 'reason_of', 'merged_record', 'split_parts', 'LicenceGate', 'NormaliseTexts', 'in_context',
+           'settle', 'FilterTexts', 'SignTexts', 'to_row', 'from_row', 'TableWriter', 'smallest', 'WriteParts',
+           'corpus_blocks']
 
 # %% ../nbs/12b_blocks.ipynb #082934cd
 import dataclasses, difflib, functools, hashlib, importlib.metadata, importlib.util, itertools, json, os, re, shutil, zlib
@@ -40,7 +41,7 @@ from .normalise import NormaliseOptions, normalise
 # %% ../nbs/12b_blocks.ipynb #53d10eef
 logger.disable('datatrove')
 
-# %% ../nbs/12b_blocks.ipynb #a17f2cb4
+# %% ../nbs/12b_blocks.ipynb #99ae2f33
 STAGES = ('normalise', 'filter', 'licence', 'dedup')
 
 @dataclass(frozen=True)
@@ -53,13 +54,15 @@ class CorpusSettings:
     off: tuple = ()  # rules and stages that are switched off, such as ('foreign', 'dedup')
     on: tuple = ()  # rules of chapter 10 that are off by themselves and switched on, such as ('uv',)
     valid_fraction: float = 0.05  # share of works held out, where the manifest does not say
-    max_file_bytes: int = 200_000_000  # larger files are not opened
+    max_file_bytes: int = 50_000_000  # larger files are not opened; a text takes some 30 bytes of memory for each of its own
     shard_bytes: int = 4_000_000  # size of a task; decides nothing but the grain of the work
 
     def __post_init__(self):
         if not 0 < self.first <= self.cutoff <= 2100:
             raise CorpusError(f'the years {self.first} to {self.cutoff} are no period; try --first 1500 --cutoff 1850')
         if not 0 <= self.valid_fraction < 1: raise CorpusError(f'valid_fraction {self.valid_fraction} is not in 0 … 1; try 0.05')
+        for field in ('max_file_bytes', 'shard_bytes'):
+            if getattr(self, field) < 1: raise CorpusError(f'{field} {getattr(self, field)} is below 1; leave it out, or choose a larger one')
         for name in self.off: switch_of(name)
         optional = [n for n, r in NORMALISE_RULES.items() if not r.default]
         for name in self.on:
@@ -114,7 +117,16 @@ class Input:
     reason: str = ''  # why it cannot be used, in one or two words
     error: str = ''  # and in a sentence
 
-# %% ../nbs/12b_blocks.ipynb #cdd53eb1
+# %% ../nbs/12b_blocks.ipynb #eb54e991
+def clip(
+    text: str,  # any text
+    most: int = 160,  # characters
+) -> str:
+    "The beginning of a text on one line, cut at a space."
+    text = ' '.join(text[:2 * most].split())
+    return text if len(text) <= most else text[:most].rsplit(' ', 1)[0] + ' …'
+
+# %% ../nbs/12b_blocks.ipynb #8ff9d4cf
 def manifest_inputs(
     root: Path,  # the folder, resolved
     manifest: Path,  # its manifest.csv
@@ -138,9 +150,10 @@ def manifest_inputs(
 def _inside(root: Path, path: str) -> Path:
     "The file that a row names; raises CorpusError without the machine's own paths in its message."
     try: return inside(root, root/path)
-    except CorpusError: raise CorpusError(f'{path} is not a file inside the corpus folder') from None
+    except (CorpusError, OSError, RuntimeError, ValueError):  # outside, missing; too long a name; links in a circle; a zero byte
+        raise CorpusError(f'{clip(path, 100)} is not a file inside the corpus folder') from None
 
-# %% ../nbs/12b_blocks.ipynb #26073c71
+# %% ../nbs/12b_blocks.ipynb #b1aea0d1
 def list_inputs(
     src: str | os.PathLike,  # a folder, with or without manifest.csv
     settings: CorpusSettings = CorpusSettings(),  # for the largest file that is opened
@@ -150,11 +163,19 @@ def list_inputs(
     if not root.is_dir(): raise CorpusError(f'{root} is not a folder. Give a folder of files from an archive, best with a manifest.csv.')
     if (root/'manifest.csv').is_file(): listed = manifest_inputs(root, root/'manifest.csv')
     else:
-        files, _ = list_folder(root, every=True, bad=(bad := []))
+        files, other = list_folder(root, every=True, bad=(bad := []))
         listed = [(Input(r['id'], str(path), r), {}) for path, _, r in files]
-        listed += [(Input(r['id'], reason='bad link', error='the link leads out of the folder'), {}) for r, _ in bad]
+        listed += [(Input(r['id'], reason='no file', error='it is a link that leads out of the folder or nowhere, or no regular file'), {}) for r, _ in bad]
+        if n := other['(linked folder)']: print(f'{n} linked folder{"s are" if n > 1 else " is"} not entered; copy what should be read into {root.name}', flush=True)
     if not listed: raise CorpusError(f'{root} holds no files. Put the files of an archive there, or run chapter 08 to fetch some.')
-    return [_checked(i, said, settings) for i, said in progress(listed, desc='checking the input', unit='files')]
+    ids = {i.file for i, _ in listed}
+    return [_checked(_with_own_name(i, ids), said, settings) for i, said in progress(listed, desc='checking the input', unit='files')]
+
+def _with_own_name(found: Input, ids: set) -> Input:
+    "An input, or the error that its id could be taken for a part of another file: parts of 'a' are called 'a#1', 'a#2' …"
+    parts = found.file.split('#')
+    if not any('#'.join(parts[:n]) in ids for n in range(1, len(parts))): return found
+    return dataclasses.replace(found, path='', reason='bad id', error=f'id {found.file!r} reads like a part of another file; give it one without #')
 
 def _checked(found: Input, said: dict, settings: CorpusSettings) -> Input:
     "An input with its size and checksum, and the error if they are not what the manifest says."
@@ -184,15 +205,6 @@ def leave(
     m = item.metadata
     m['rows'].append((m['file'], item.id, stage, reason, outcome, m['n_bytes'], m['n_bytes'] - n_bytes, detail))
     m['n_bytes'] -= n_bytes
-
-# %% ../nbs/12b_blocks.ipynb #eb54e991
-def clip(
-    text: str,  # any text
-    most: int = 160,  # characters
-) -> str:
-    "The beginning of a text on one line, cut at a space."
-    text = ' '.join(text[:2 * most].split())
-    return text if len(text) <= most else text[:most].rsplit(' ', 1)[0] + ' …'
 
 # %% ../nbs/12b_blocks.ipynb #be0f4160
 def note(
@@ -234,14 +246,14 @@ def needed_modules(
         if path.exists(): todo |= set(re.findall(r'(?m)^from \.(\w+) import', path.read_text(encoding='utf-8'))) - found
     return tuple(sorted(m for m in found if (package/f'{m}.py').exists()))
 
-# %% ../nbs/12b_blocks.ipynb #2c34cc73
+# %% ../nbs/12b_blocks.ipynb #774bbc75
 @functools.cache
 def code_versions() -> dict:  # modules: name -> fingerprint of its source; versions: library -> version
     "What the output depends on besides input and settings."
     package = Path(importlib.util.find_spec('histlm.core').origin).parent
     found = {name: file_sha256(package/f'{name}.py') for name in needed_modules()}
     lists = {str(p.relative_to(package)): file_sha256(p) for p in sorted(package.rglob('*'))
-             if p.is_file() and p.suffix not in ('.py', '.pyc', '.so', '.toml')}
+             if p.is_file() and p.suffix not in ('.py', '.pyc', '.so', '.toml') and p.name[0] != '.' and p.name[-1] != '~'}
     if lists: found['word lists and tables'] = fingerprint(lists)
     versions = {}
     for name in LIBRARIES:
@@ -269,7 +281,15 @@ def make_plan(
     plan = dict(name=name or resolve_path(src).name, settings=dataclasses.asdict(settings), code=code_versions(), input=facts)
     return plan | dict(build=fingerprint(plan), shards=shards)
 
-# %% ../nbs/12b_blocks.ipynb #ed1f6094
+# %% ../nbs/12b_blocks.ipynb #05a8ebd5
+def clear_work(
+    work: Path,  # a working folder, which need not exist
+) -> None:
+    "Remove a working folder, its plan first, so that what a kill leaves of it is never taken up again."
+    with suppress(OSError): (Path(work)/'plan.json').unlink()
+    shutil.rmtree(work, ignore_errors=True)
+
+# %% ../nbs/12b_blocks.ipynb #aa5d79e9
 def write_plan(
     plan: dict,  # from `make_plan`
     work: Path,  # the working folder; parts of the same plan in it are kept, anything else is removed
@@ -278,7 +298,7 @@ def write_plan(
     work = Path(work)
     with suppress(OSError, HistlmError):
         if read_json(work/'plan.json')['build'] == plan['build']: return
-    shutil.rmtree(work, ignore_errors=True)
+    clear_work(work)
     (work/'parts').mkdir(parents=True)
     (work/'at').mkdir()
     for n, shard in enumerate(plan['shards']):
@@ -295,7 +315,7 @@ def plan_settings(
     said = read_json(Path(work)/'plan.json')['settings']
     return CorpusSettings(**said | {k: tuple(v) for k, v in said.items() if isinstance(v, list)})
 
-# %% ../nbs/12b_blocks.ipynb #dd62694a
+# %% ../nbs/12b_blocks.ipynb #dfb1ac3a
 class TextStep(PipelineStep):
     "A block that changes documents one by one; a subclass says how in `work_on`."
     type, stage = '✂️ - FORMAT', ''  # `stage` is the name under which it stands in the ledger
@@ -311,7 +331,7 @@ class TextStep(PipelineStep):
             if not self.off and not item.metadata.get('dropped'):
                 with self.track_time():
                     try: self.work_on(item)
-                    except (HistlmError, ArithmeticError, LookupError, TypeError, ValueError, RecursionError, MemoryError) as e:
+                    except Exception as e:  # whatever it is, it is this document's
                         drop(item, self.stage, 'unexpected', f'{type(e).__name__}: {e}')
             yield item
 
@@ -394,7 +414,7 @@ def reason_of(
     "The reason under which an error stands in the ledger, read off its message; 'unreadable' where nothing better is known."
     return next((name for name, sign in _REASONS if re.search(sign, str(error))), 'unreadable')
 
-# %% ../nbs/12b_blocks.ipynb #84b7dba7
+# %% ../nbs/12b_blocks.ipynb #9f41d9cc
 FIELDS = ('source', 'title', 'author', 'licence', 'origin', 'split')
 
 def merged_record(
@@ -407,21 +427,22 @@ def merged_record(
     if part and record.get('title') and meta.get('title') not in (None, '', record['title']):
         out['title'] = f'{record["title"]}: {meta["title"]}'
     out['split'] = record.get('split') or ''
-    year = record.get('year') if record.get('year') is not None else meta.get('year')
-    found = re.search(r'\b\d{4}\b', str(year)) if year is not None else None
-    return meta | out | dict(year=int(found[0]) if found else None)
+    found = re.search(r'\b\d{4}\b', str(meta.get('year')))
+    year = record.get('year') if record.get('year') is not None else int(found[0]) if found else None
+    return meta | out | dict(year=year)
 
-# %% ../nbs/12b_blocks.ipynb #7a49373c
+# %% ../nbs/12b_blocks.ipynb #6bcbb754
 def split_parts(
     item: Item,  # the file, whose ledger has come down to the bytes of its texts
     parts: list,  # what chapter 09 made of it: objects with text, part and meta
 ) -> list[Item]:
     "One document a text; the rows of the file stay with the first, and all stand for the work that the file is."
-    made, seen, m = [], Counter(), item.metadata
+    made, seen, m = [], set(), item.metadata
     for p in parts:
         name = p.part or ('' if len(parts) == 1 else 'part')
-        seen[name] += 1
-        id = item.id + (f'#{name}' if name else '') + (f'.{seen[name]}' if seen[name] > 1 else '')
+        first = item.id + (f'#{name}' if name else '')
+        id = next(i for i in itertools.chain([first], (f'{first}.{n}' for n in itertools.count(2))) if i not in seen)
+        seen.add(id)
         record = merged_record(m['record'], p.meta, name)
         work = record | dict(id=id) if len(parts) == 1 else m['record'] | dict(id=item.id)
         made.append(Item(p.text, id, metadata=dict(shard=m['shard'], file=m['file'], rows=[] if made else m['rows'], examples={}, record=record,
@@ -505,7 +526,7 @@ def settle(
     if gap := item.metadata['n_bytes'] - len(item.text.encode()): leave(item, stage, 'space', gap)
     if not item.text.strip(): drop(item, stage, 'nothing left')
 
-# %% ../nbs/12b_blocks.ipynb #260ade41
+# %% ../nbs/12b_blocks.ipynb #db553700
 class FilterTexts(TextStep):
     "Applies the rules of chapter 11: paragraphs go, or whole documents."
     type, name, stage = '🔻 - FILTER', 'histlm.filter', 'filter'
@@ -518,6 +539,9 @@ class FilterTexts(TextStep):
 
     def work_on(self, item: Item) -> None:
         "Filter one text, with its ledger and examples."
+        year = item.metadata['record'].get('year')
+        if year is not None and not 1000 <= year < 2100 and 'date' in self.settings.rules:   # chapter 10a reads years of four digits
+            return drop(item, 'filter', 'date', f'composed in {year}, and {self.settings.first} to {self.settings.cutoff} is let in') and None
         done = filter_text(item.text, item.metadata['record'], self.settings)
         if done.verdict: return drop(item, 'filter', done.verdict, done.detail) and None
         gone = Counter()

@@ -7,13 +7,13 @@ __all__ = ['end_with', 'DeskExecutor', 'run_blocks', 'candidates', 'Copies', 'fi
            'finish_corpus', 'check_ledger', 'found_built', 'build_corpus', 'corpus_parser', 'closing_lines',
            'corpus_main']
 
-# %% ../nbs/13_corpus.ipynb #7dd05381
-import argparse, copy, hashlib, json, multiprocessing, os, re, shutil, signal, sys, threading, time
+# %% ../nbs/13_corpus.ipynb #0d5c0abd
+import argparse, copy, hashlib, json, multiprocessing, os, re, shlex, shutil, signal, sys, threading, time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,8 +21,8 @@ import pyarrow.parquet as pq
 from datatrove.executor import LocalPipelineExecutor
 from fastcore.basics import patch
 
-from .blocks import (DOCUMENTS, LEDGER, PART, SIGNED, STAGES, CorpusSettings, TableWriter, clip, corpus_blocks, from_row, make_plan, plan_settings,
-                           smallest, write_plan)
+from .blocks import (DOCUMENTS, LEDGER, PART, SIGNED, STAGES, CorpusSettings, TableWriter, clear_work, clip, corpus_blocks, from_row, make_plan,
+                           plan_settings, smallest, write_plan)
 from .card import write_card
 from .core import (HistlmError, atomic_folder, file_lock, file_sha256, fingerprint, human_bytes, human_time, n_cores, need_space, progress, read_json,
                          resolve_path, short, write_json)
@@ -50,7 +50,15 @@ def end_with(
     signal.signal(signal.SIGTERM, told)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's affair
 
-# %% ../nbs/13_corpus.ipynb #29b60888
+# %% ../nbs/13_corpus.ipynb #0058ec37
+@contextmanager
+def _no_interrupt():
+    "Hold Ctrl-C back; processes that are started meanwhile never hear it."
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try: yield
+    finally: signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+# %% ../nbs/13_corpus.ipynb #10011900
 class DeskExecutor(LocalPipelineExecutor):
     "datatrove's local executor with a pool that notices dead workers, ends with its parent and says how far it is."
     def run(self):
@@ -68,7 +76,7 @@ class DeskExecutor(LocalPipelineExecutor):
             return
         notes = str(Path(self.pipeline[0].work)/'at')
         with ProcessPoolExecutor(self.workers, multiprocessing.get_context('spawn'), end_with, (os.getpid(), notes)) as pool:
-            waiting = {pool.submit(self._run_for_rank, rank): rank for rank in ranks}
+            with _no_interrupt(): waiting = {pool.submit(self._run_for_rank, rank): rank for rank in ranks}
             try:
                 for done in as_completed(waiting):
                     done.result()
@@ -78,17 +86,17 @@ class DeskExecutor(LocalPipelineExecutor):
                 for process in list((pool._processes or {}).values()): process.terminate()
                 raise
 
-# %% ../nbs/13_corpus.ipynb #4ea673e7
+# %% ../nbs/13_corpus.ipynb #0d7392a2
 def _leave_out(work: Path, dead: list[str]) -> None:
     "Put files that killed their readers on a list; raises CorpusError when that happens too often, or to nobody."
     known = read_json(work/'crashed.json') if (work/'crashed.json').exists() else []
     if not dead or len(known) + len(dead) > 20:
         raise CorpusError(f'workers die while they read files ({len(known) + len(dead)} so far, {", ".join([*known, *dead][-3:]) or "unknown"}). '
-                          'Is there enough memory? Try --workers 1.')
+                          'Is there enough memory? Try fewer workers, down to --workers 2; with --workers 1 nobody notices.')
     print(f'a worker died while it read {", ".join(dead)}; going on without', flush=True)
     write_json(work/'crashed.json', sorted({*known, *dead}))
 
-# %% ../nbs/13_corpus.ipynb #93429084
+# %% ../nbs/13_corpus.ipynb #655040c6
 def run_blocks(
     work: Path,  # the working folder with the plan
     workers: int = 1,  # processes
@@ -97,7 +105,7 @@ def run_blocks(
     work = Path(work)
     tasks = len(read_json(work/'plan.json')['shards'])
     while True:
-        for note in (work/'at').iterdir(): note.unlink()
+        for note in (work/'at').iterdir(): note.unlink(missing_ok=True)   # a worker that outlives a killed parent by a second takes its own away
         try: return DeskExecutor(corpus_blocks(work, noted=workers > 1), tasks=tasks, workers=min(workers, tasks), logging_dir=str(work/'logs')).run()
         except BrokenProcessPool: _leave_out(work, sorted(p.read_text() for p in (work/'at').iterdir()))
 
@@ -265,7 +273,7 @@ def copy_part(
         for g in range(file.num_row_groups):
             for row in file.read_row_group(g, use_threads=False).to_pylist(): _finish_document(row, copies, book, out, tally)
 
-# %% ../nbs/13_corpus.ipynb #99b3f14f
+# %% ../nbs/13_corpus.ipynb #3fe96ee2
 def finish_corpus(
     work: str | os.PathLike,  # the working folder, all parts done
     folder: str | os.PathLike,  # an existing, empty folder to fill
@@ -274,8 +282,10 @@ def finish_corpus(
     work, folder = Path(work), Path(folder)
     plan = read_json(work/'plan.json')
     shards = [f'{n:05}' for n in range(len(plan['shards']))]
-    missing = [s for s in shards if not (work/'parts'/f'{s}.examples.json').exists()]
-    if missing: raise CorpusError(f'{len(missing)} of {len(shards)} parts are missing, the first {missing[0]}. Run the blocks again; done parts are kept.')
+    missing = [s for s in shards if not all((work/'parts'/f'{s}.{n}').exists() for n in ('documents.parquet', 'ledger.parquet', 'examples.json'))]
+    if missing:
+        raise CorpusError(f'{len(missing)} of {len(shards)} parts are missing, the first {missing[0]}. Run the blocks again, done parts are kept; '
+                          f'if they say that all is done, remove {work} and start from the plan.')
     copies, out, tally = find_copies(work), CorpusWriter(folder), Tally()
     for shard in progress(shards, desc='writing', unit='parts'): copy_part(work, shard, copies, out, tally)
     files = out.close()
@@ -323,7 +333,7 @@ def _check_texts(folder: Path, texts: Counter) -> None:
                 raise CorpusError(f'{id}: the ledger keeps {texts.get(id, 0):,} bytes and the text has {len(text.encode()):,}')
     if left: raise CorpusError(f'{min(left)}: the ledger keeps it and no file of documents/ holds it')
 
-# %% ../nbs/13_corpus.ipynb #38749b84
+# %% ../nbs/13_corpus.ipynb #eb018af9
 def found_built(
     out: Path,  # where the corpus should be
     plan: dict,  # from `make_plan`
@@ -333,16 +343,18 @@ def found_built(
     if out.is_dir() and not any(out.iterdir()): return out.rmdir()
     if not (out/'corpus.json').is_file(): raise CorpusError(f'{out} exists and is no corpus. Choose another name, or remove it.')
     facts = read_json(out/'corpus.json')
-    if facts.get('build') == plan['build']:
+    if not isinstance(facts, dict) or not {'build', 'files', 'records'} <= facts.keys():
+        raise CorpusError(f'{out/"corpus.json"} is no record of a corpus. Restore it, or remove {out} and build again.')
+    if facts['build'] == plan['build']:
         broken = [n for n, (size, sha256) in (facts['files'] | facts['records']).items()
                   if not (out/n).is_file() or (out/n).stat().st_size != size or file_sha256(out/n) != sha256]
         if broken: raise CorpusError(f'{out/broken[0]} has changed since the corpus was built. Restore it, or remove {out} and build again.')
         return facts | dict(found=True)
     parts = [k for k in ('settings', 'input', 'code', 'name') if facts.get(k) != plan[k]]
-    raise CorpusError(f'{out} was built from something else ({short(facts.get("build", "?"), 8)}; now {short(plan["build"], 8)}): '
+    raise CorpusError(f'{out} was built from something else ({short(facts["build"], 8)}; now {short(plan["build"], 8)}): '
                       f'{" and ".join(parts)} differ. Choose another name, or remove it.')
 
-# %% ../nbs/13_corpus.ipynb #63991e6b
+# %% ../nbs/13_corpus.ipynb #f1d64b57
 def build_corpus(
     src: str | os.PathLike,  # a folder of files from archives, best with a manifest.csv
     out: str | os.PathLike,  # the folder to make
@@ -353,18 +365,21 @@ def build_corpus(
 ) -> dict:  # the content of corpus.json
     "Build a corpus, or find it built; raises CorpusError for an input or settings that cannot be followed."
     src, out, settings = resolve_path(src), resolve_path(out), CorpusSettings(cutoff=cutoff, **settings)
+    if not src.is_dir(): raise CorpusError(f'{src} is not a folder. Give a folder of files from an archive, best with a manifest.csv.')
     if out == src or out.is_relative_to(src): raise CorpusError(f'{out} is inside the input {src}; choose a place outside it')
     with file_lock(out.parent/f'.{out.name}.lock', f'waiting for another process that builds {out.name}'):
-        plan = make_plan(src, settings, name)
-        if (facts := found_built(out, plan)) is not None: return facts
+        plan, work = make_plan(src, settings, name), out.parent/f'.{out.name}.work'
+        if (facts := found_built(out, plan)) is not None:
+            clear_work(work)   # a kill in the last second of the build leaves it
+            return facts
         for left_over in out.parent.glob(f'.{out.name}.*.tmp'): shutil.rmtree(left_over, ignore_errors=True)
         need_space(out.parent, 2 * plan['input']['bytes'])
-        write_plan(plan, work := out.parent/f'.{out.name}.work')
+        write_plan(plan, work)
         run_blocks(work, workers or n_cores())
         with atomic_folder(out) as temporary:
             facts = finish_corpus(work, temporary)
             check_ledger(temporary)
-        shutil.rmtree(work, ignore_errors=True)
+        clear_work(work)
     return facts
 
 # %% ../nbs/13_corpus.ipynb #9ad99de0
@@ -378,7 +393,7 @@ def _rules_help() -> str:
             out.append(f'  {name:<18} {why if len(why) < 110 else why[:107] + "..."}')
     return '\n'.join(out)
 
-# %% ../nbs/13_corpus.ipynb #ec6d8bce
+# %% ../nbs/13_corpus.ipynb #e0daf10b
 def corpus_parser() -> argparse.ArgumentParser:
     "The command line of `scripts/corpus`."
     p = argparse.ArgumentParser(prog='scripts/corpus', allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -391,20 +406,22 @@ def corpus_parser() -> argparse.ArgumentParser:
         '  scripts/corpus ../shared/corpus data/free --commercial without non-commercial and unknown licences\n'
         '  scripts/corpus letters data/raw -x normalise -x filter to see what the rules do: compare the two cards\n\n'
         'A file that cannot be read is dropped and named; the rest goes on. Stopped or killed, the same command goes on where it was.\n'
-        'exit codes: 0 built, or found built; 1 failed, with the reason as the last line')
+        'exit codes: 0 built, or found built; 1 failed or stopped, with the reason as the last line; 2 a word of the command is not known')
     p.add_argument('src', metavar='SRC', help='folder of files')
     p.add_argument('out', metavar='OUT', help='folder to make')
     p.add_argument('--cutoff', type=int, default=1850, help='last year of composition that is let in (default: 1850)')
     p.add_argument('--first', type=int, default=1500, help='first year that is let in (default: 1500)')
     p.add_argument('--workers', type=int, help='processes (default: one a core); they change the time, never the bytes')
-    p.add_argument('--licences', nargs='+', default=[], metavar='NAME', help='let in only these, e.g. CC0-1.0 CC-BY-SA-4.0 (default: all)')
+    p.add_argument('--licences', nargs='+', default=[], metavar='NAME', help='after SRC OUT: let in only these, e.g. CC0-1.0 CC-BY-SA-4.0 (default: all)')
     p.add_argument('--commercial', action='store_true', help='leave out non-commercial and unknown licences')
+    p.add_argument('--max-mb', type=float, default=CorpusSettings.max_file_bytes / 1e6, metavar='N',
+                   help='largest file that is opened (default: %(default).0f MB); its text takes some 30 times as much memory')
     p.add_argument('-x', '--off', action='append', default=[], metavar='NAME', help='switch a rule or a stage off; may be repeated')
     p.add_argument('--on', action='append', default=[], metavar='NAME', help='switch on a rule that is off by itself; may be repeated')
     p.add_argument('--name', default='', help='of the corpus, for its card (default: the name of SRC)')
     return p
 
-# %% ../nbs/13_corpus.ipynb #e0022e3a
+# %% ../nbs/13_corpus.ipynb #b8450abb
 def closing_lines(
     facts: dict,  # the content of corpus.json
     out: str,  # the folder, as people write it
@@ -412,39 +429,45 @@ def closing_lines(
     "What was kept, what was left out and why, and what to do next."
     i, share = facts['input'], lambda n: f'{100 * n / max(1, facts["input"]["bytes"]):.1f} %'
     span = '{}–{}'.format(*facts['years']) if facts['years'] else 'no year known'
-    lines = [f'Kept {facts["documents"]:,} documents, {human_bytes(facts["bytes"])} of text ({share(facts["bytes"])} of {i["files"]:,} files, '
-             f'{human_bytes(i["bytes"])}), {span}; {facts["dropped"]:,} documents dropped whole.']
+    some = lambda n, what='document': f'{n:,} {what}{"" if n == 1 else "s"}'
+    lines = [f'Kept {some(facts["documents"])}, {human_bytes(facts["bytes"])} of text ({share(facts["bytes"])} of {some(i["files"], "file")}, '
+             f'{human_bytes(i["bytes"])}), {span}; {some(facts["dropped"])} dropped whole.']
     for stage, by in facts['ledger'].items():
-        top = [f'{reason} {human_bytes(c["bytes"])}' + (f' ({c["documents"]:,} documents)' if c['documents'] else '') for reason, c in by.items()]
+        top = [f'{reason} {human_bytes(c["bytes"])}' + (f' ({some(c["documents"])})' if c['documents'] else '') for reason, c in by.items()]
         lines.append(f'  {stage:<10} −{share(sum(c["bytes"] for c in by.values())):>7}  {", ".join(top[:4])}' + (', …' if len(top) > 4 else ''))
     for u in facts['unread'][:5]: lines.append(f'  not read   {u["file"]}: {u["reason"]}: {u["detail"][:120]}')
-    if len(facts['unread']) > 5: lines.append(f'  not read   and {facts["ledger"]["extract"] and len(facts["unread"]) - 5:,} more, see the card')
-    if any(u['reason'] == 'unexpected' for u in facts['unread']): lines.append('  An unexpected error is a defect of the extractor: please report it with the file.')
+    n = sum(c['documents'] for c in facts['ledger'].get('extract', {}).values())   # `unread` holds the first hundred
+    if n > 5: lines.append(f'  not read   and {n - 5:,} more, see the ledger')
+    if bad := [stage for stage, by in facts['ledger'].items() if 'unexpected' in by]:
+        lines.append(f'  An unexpected error in {" and ".join(bad)} is a defect of this program: please report it, with the file that the ledger names.')
     lines += ['', f'Look at   {out}/card.html (counts, licences, examples of everything removed), {out}/ledger.parquet (every byte)',
-              f'Train     scripts/train --corpus {out} --preset small --minutes 10']
+              f'Train     scripts/train --corpus {shlex.quote(out)} --preset small --minutes 10']
     return '\n'.join(lines)
 
-# %% ../nbs/13_corpus.ipynb #09efe131
+# %% ../nbs/13_corpus.ipynb #1a58f478
 def corpus_main(
     argv: list[str] | None = None,  # None: the command line
 ) -> int:  # exit code: 0 built or found, 1 failed with the reason as the last line
     "The program behind `scripts/corpus`."
-    before, started = signal.getsignal(signal.SIGTERM), time.monotonic()
-    with suppress(ValueError): signal.signal(signal.SIGTERM, signal.default_int_handler)
+    before, started = {s: signal.getsignal(s) for s in (signal.SIGTERM, signal.SIGINT)}, time.monotonic()
     try:
+        for s in before:
+            with suppress(ValueError): signal.signal(s, signal.default_int_handler)
         a = corpus_parser().parse_args(argv)
         if a.workers is not None and a.workers < 1: raise CorpusError(f'--workers {a.workers}: a whole number from 1 is wanted')
         place = lambda p: Path.cwd()/Path(p).expanduser()
         facts = build_corpus(place(a.src), place(a.out), a.cutoff, a.workers, a.name, first=a.first, licences=tuple(a.licences),
-                             commercial=a.commercial, off=tuple(a.off), on=tuple(a.on))
+                             commercial=a.commercial, off=tuple(a.off), on=tuple(a.on), max_file_bytes=int(a.max_mb * 1e6))
         print(f'{a.out} was built before from the same input and settings; nothing to do.' if facts.get('found') else
               f'Built in {human_time(time.monotonic() - started)}; every byte is accounted for.')
         print(closing_lines(facts, a.out.rstrip('/')))
         return 0
     except HistlmError as e: reason = str(e)
+    except OSError as e: reason = f'{e.filename or "the disk"}: {e.strerror or e}. Mend that and start again; what is done is kept'
     except KeyboardInterrupt: reason = 'stopped; the same command goes on where it was'
     finally:
-        with suppress(ValueError): signal.signal(signal.SIGTERM, before)
+        for s, handler in before.items():
+            with suppress(ValueError): signal.signal(s, handler)
     print(f'scripts/corpus: failed: {reason}', file=sys.stderr, flush=True)
     return 1
 

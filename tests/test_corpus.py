@@ -179,6 +179,43 @@ def test_hostile_files_are_counted_and_the_rest_goes_on(tmp_path):
     assert 'root:' not in json.dumps(facts)
 
 
+def test_names_that_are_hard_on_tools(tmp_path):
+    "Folders that matplotlib would read as mathematics or leave out, a line end in a name, a name too long, links that lead nowhere."
+    src, letter = tmp_path/'src', 'SIR,\n\n' + ' '.join(f'I shall send the {n}th Parcel of your Goods by the Carrier on Tuesday.' for n in range(5, 40)) + '\n'
+    for name in ('$x_{$/a.txt', '_drafts/b.txt', 'line\nend/c.txt', 'a', 'a#1'):
+        (src/name).parent.mkdir(parents=True, exist_ok=True)
+        (src/name).write_text(letter.replace('Parcel', name[-6:]))
+    os.symlink('nowhere', src/'dangling.txt')
+    os.mkfifo(src/'pipe.txt')
+    facts = build_corpus(src, tmp_path/'out', workers=1, off=('filter', 'dedup'))
+    assert {r['file']: r['reason'] for r in ledger(tmp_path/'out') if r['outcome'] == 'dropped'} == {
+        'a#1': 'bad id', 'dangling.txt': 'no file', 'pipe.txt': 'no file'}
+    assert facts['documents'] == 4 and set(facts['by_source']) == {'$x_{$', '_drafts', 'line\nend', 'src'} and check_ledger(tmp_path/'out')
+
+
+def test_a_year_outside_the_four_digits_is_a_year(tmp_path):
+    (tmp_path/'src').mkdir()
+    rows, letter = [], 'I have yours of the 5th instant, and shall wait upon you in Fleet-street on Tuesday. ' * 12
+    for name, year in (('old.txt', 850), ('older.txt', -44), ('good.txt', 1722)): add(tmp_path/'src', rows, name, letter + name, year=year)
+    write_manifest(tmp_path/'src', rows)
+    build_corpus(tmp_path/'src', tmp_path/'out', workers=1, off=('dedup',))
+    assert list(texts(tmp_path/'out')) == ['good.txt']
+
+
+def test_ctrl_c_says_one_line_and_can_go_on(archive, built, tmp_path):
+    "SIGINT to all processes of the terminal while workers start: no traceback, and the same bytes in the end."
+    code = f'import sys; from histlm.corpus import corpus_main; sys.exit(corpus_main(sys.argv[1:]))'
+    words = [PYTHON, '-c', code, str(archive), str(tmp_path/'out'), '--workers', '2']
+    job = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT, start_new_session=True)
+    deadline = time.monotonic() + 60
+    while not (tmp_path/'.out.work'/'plan.json').exists() and time.monotonic() < deadline and job.poll() is None: time.sleep(0.01)
+    time.sleep(0.3)   # workers are being started, or import
+    os.killpg(job.pid, signal.SIGINT)
+    said = job.communicate(timeout=120)[0]
+    assert job.returncode == 1 and 'Traceback' not in said and said.splitlines()[-1].endswith('the same command goes on where it was'), said
+    assert not (tmp_path/'out').exists() and (tmp_path/'.out.work'/'plan.json').exists()
+
+
 def test_a_manifest_without_its_column_is_refused_at_once(tmp_path):
     (tmp_path/'manifest.csv').write_text('id,file\n1,a.txt\n')
     with pytest.raises(CorpusError, match='line 1: there is no column path'): build_corpus(tmp_path, tmp_path.parent/'never')
