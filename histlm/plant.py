@@ -223,7 +223,7 @@ def _londonlives(items, writer, dice, noises, meta):
         else: writer.block(b); out.append(spell_out(b)[0])
     return '\n\n'.join(out) + '\n'
 
-# %% ../nbs/08a_plant.ipynb #2f300fb6
+# %% ../nbs/08a_plant.ipynb #66110870
 def furnish(
     page: list,  # rows of one page
     following: str,  # first row of the next page, '' at the end
@@ -235,7 +235,8 @@ def furnish(
     stamp: str = '',  # the scanner's mark at the foot, a library notice
 ) -> tuple[list, list]:  # lines above, lines below
     "Running head, page number and catchword of a page, recorded."
-    above, below, at, end = [], [], page[0][1], min(page[-1][1] + len(page[-1][0]), max(writer.size, page[-1][1]))
+    last = ([row for row in page if row[2] != 'modern footnote'] or page)[-1]
+    above, below, at, end = [], [], page[0][1], min(last[1] + len(last[0]), max(writer.size, last[1]))
     label = label or str(number)
     if 'running head' in noises:
         both = 'page number' in noises and number % 3
