@@ -6,11 +6,11 @@
 __all__ = ['RULES', 'FilterError', 'Rule', 'Removal', 'Filtered', 'cut', 'FilterSettings', 'rule', 'Phrases', 'ad_signals',
            'editor_score', 'editor_section', 'misdated', 'find_all', 'filter_text']
 
-# %% ../nbs/11_filter.ipynb #e71b2f7b
+# %% ../nbs/11_filter.ipynb #3205e460
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from .core import HistlmError
@@ -143,7 +143,7 @@ def _late_years(text: str, cutoff: int) -> list[int]:  # each once, in order
     "Years after the cutoff, but for the numbers of pages and manuscripts."
     return sorted(set(modern_years(_REFERENCE.sub('#', text), cutoff)))
 
-# %% ../nbs/11_filter.ipynb #a22fc9ed
+# %% ../nbs/11_filter.ipynb #ed87fd66
 _NOTICE = Phrases(r'''
 digitized digitised digitization digitisation digitizing digitising: digiti[sz](?:ed|ation|ing)
 google: \bgoogle\b
@@ -168,7 +168,7 @@ gale: gale (?:group|cengage|ecco)
 thomson: thomson gale
 commons: creative commons
 cc: \bcc[ -](?:by|0)\b
-reserved: all rights reserved
+reserved: all rights reserved(?! (?:to|by|for)\b)
 http https: https?:
 www: \bwww\.
 ebook ebooks e: \be-?book
@@ -205,6 +205,11 @@ interlibrary: interlibrary
 barcode barcodes: barcode
 readable: machine[- ]readable
 electronic: electronic (?:text|edition|version|reproduction)
+withdrawn: withdrawn from (?:stock|circulation|the library|library)
+photo photolithographed lithographed: photo-?lithograph
+recharges: renewals and recharges
+libris: (?-i:^\W*(?:EX LIBRIS|Ex Libris|Ex libris)\b)
+acc accession: \b(?:acc\.|accession) no\b
 ''')
 
 # %% ../nbs/11_filter.ipynb #457e8ed4
@@ -235,7 +240,7 @@ cataloging cataloguing: catalogu?ing
 quality: image quality
 ''')
 
-# %% ../nbs/11_filter.ipynb #12662631
+# %% ../nbs/11_filter.ipynb #281bfbc3
 _STAMP = re.compile(r'''(?:universit|college|public|bodleian|institut|society|congress|state|city|memorial|free|theological
 |seminary).{0,40}\blibrar(?:y|ies)\b
 |\blibrar(?:y|ies)\b.{0,30}(?:universit|college|congress|institut|toronto|california|museum)|\bex[ -]libris\b|british\ (?:museum
@@ -245,10 +250,14 @@ _STAMP = re.compile(r'''(?:universit|college|public|bodleian|institut|society|co
 
 _NO_STAMP = re.compile(r'\bMSS?\b|(?<!call )(?<!accession )(?<!class )\bno\. ?\d|\bart\. ?\d|\b(?:printed|published|sold|bookseller|strand)\b', re.I)
 
+_CAPITALS = re.compile(r'''^[^a-z]*(?:LIBRARY\ OF\ (?:THE\ )?(?:UNIV|COLL|CONG|STATE)|(?:UNIV|COLL|PUBLIC|STATE|NEWBERRY|MEMORIAL)[^a-z]*\ LIBRARY
+|BIBLIOTHECA\ [A-Z]+(?:ANA|ENSIS)|BRITISH\ MUSEUM\ \d)[^a-z.]*(?:$|\b[A-Z][a-z])''', re.X)
+
 def _is_stamp(block: Block, near_edge: bool) -> bool:
     "Whether a block is a library's stamp or label: short, all names, and where such things are put."
-    if not 0 < block.n <= 14 or not (near_edge or re.search(r'\d{4}', block.text)): return False
-    if not _STAMP.search(block.text) or _NO_STAMP.search(block.text): return False
+    if not 0 < block.n <= 14: return False
+    if not (near_edge or re.search(r'\d{4}', block.text) or _CAPITALS.search(block.text)): return False
+    if not (_STAMP.search(block.text) or _CAPITALS.search(block.text)) or _NO_STAMP.search(block.text): return False
     return not any(w[0].islower() for w in re.findall(r"[^\W\d_]{4,}", block.text) if w.lower() not in ('from', 'with', 'this'))
 
 # %% ../nbs/11_filter.ipynb #66ebe816
@@ -259,11 +268,11 @@ def _guilty_parts(block: Block, guilty) -> list[tuple[int, int]]:
     if sum(b - a for a, b in spans) > len(block.text) / 2 or not spans: return [(0, len(block.text))]
     return spans
 
-# %% ../nbs/11_filter.ipynb #86898e10
+# %% ../nbs/11_filter.ipynb #2fbc0998
 _INLINE_NOTICE = re.compile(r'''\s*\b(?:(?i:digiti[sz]ed\ (?:by|at)\ (?:the\ )?)
 (?:Internet\ Archive(?:\ in\ \d{4})?(?:\ with\ funding\ from(?:\ the)?(?:\ University\ of\ [A-Z]\w+|\ [A-Z]\w+(?:\ (?:University
 |Library|Foundation|Corporation))?))?
-|Microsoft\b\W?|[VvGg]\S+(?:\ IC|\ LC)?)|(?i:original\ from)(?:\ the)?\ [A-Z]{3,}(?:\ (?:OF\ )?[A-Z]{3,})*\b|https?://\S+
+|Microsoft\b\W?|[VvGgLlCc]\S*[Oo0]\S*(?:\ (?:IC|LC|LE|QLC|le|lC))?|[VvGgLl]\S+(?:\ [O0Q]\S+)?(?:\ (?:IC|LC|le))?)|(?i:original\ from)(?:\ the)?\ [A-Z]{3,}(?:\ (?:OF\ )?[A-Z]{3,})*\b|https?://\S+
 |www\.\S+)''', re.X)
 
 def _inline_notices(block: Block) -> list[tuple[int, int]]:
@@ -276,7 +285,7 @@ def _inline_notices(block: Block) -> list[tuple[int, int]]:
 _COMMON = frozenset(b'''library libraries university museum gift bequest reserved domain commons shelves accession generated
  presented due'''.split())
 
-# %% ../nbs/11_filter.ipynb #fa70300a
+# %% ../nbs/11_filter.ipynb #17a2cddd
 @rule('boilerplate', '''digitized digitised digitization digitisation digitizing google googie vjooqic archive org
  hathitrust hathi jstor ithaka library
  libraries tcp ecco eebo gutenberg ebooks ebook proofread proofreading proofreaders wikisource wikimedia wikipedia microfilm
@@ -286,7 +295,7 @@ _COMMON = frozenset(b'''library libraries university museum gift bequest reserve
  automated reproduced photographic marginalia gateways shelves university harvard princeton generated funding congress
  barcode readable electronic
  online museum accession libris bequest gift domain attribution redistribute bibliotheca collections metadata website scan
- scans presented shelfmark''',
+ scans presented shelfmark withdrawn photo photolithographed lithographed recharges acc bodleiana newberry''',
  threshold=1, unit='strong phrase, or two weak ones', reason='no strong phrase occurs in print before 1850; each weak one does, alone',
  removes='Usage guidelines. We are proud to partner with libraries to make public domain materials widely accessible.',
  keeps='The papers were reproduced by order of the House, and a copy was kept in the public library for the use of the town.')
@@ -298,7 +307,10 @@ def _boilerplate(blocks, settings):
         words = b.words
         strong, weak = _NOTICE.search(b.text, words), {m[0].lower() for m in _WEAK_NOTICE.find(b.text, words)}
         near_edge = i < 6 or i >= len(blocks) - 6
-        if inline := _inline_notices(b): yield from ((i, s, e, b.text[s:e].strip()) for s, e in inline)
+        if inline := _inline_notices(b):
+            yield from ((i, s, e, b.text[s:e].strip()) for s, e in inline)
+            rest = re.match(r'[O0]{1,2}[QG]\S*', blocks[i + 1].text) if inline[-1][1] == len(b.text) and i + 1 < len(blocks) else None
+            if rest: yield i + 1, 0, rest.end(), rest[0]  # the other half of a logo's name
         elif strong: found[i] = strong[0]
         elif len(weak) > 1 and b.n < 150: found[i] = ' + '.join(sorted(weak))
         elif _is_stamp(b, near_edge): found[i] = 'stamp'
@@ -320,7 +332,7 @@ def _bridged(blocks: list, found) -> list[int]:  # found: numbers of blocks
                     and (blocks[k].n <= 6 or _WEAK_NOTICE.search(blocks[k].text) and blocks[k].n < 100)]
     return out
 
-# %% ../nbs/11_filter.ipynb #6dd89d1b
+# %% ../nbs/11_filter.ipynb #2163fab6
 _AD_OPENING = re.compile(r'''(?:^|(?<=[.!?:;])\s*["“\[(*†‡—-]*|\bFINIS\b[.,]?\s*|\n)["“\[(*]*(?P<ad>
  (?:(?:a\ )?(?:catalogue|list)\ of\ )?(?:the\ following\ |new\ |some\ |useful\ |other\ |choice\ |valuable\ )*(?:books?|plays?
 |novels?|pamphlets?|tracts?|works?|sermons?|musick?)[,;]?
@@ -337,25 +349,27 @@ _AD_OPENING = re.compile(r'''(?:^|(?<=[.!?:;])\s*["“\[(*†‡—-]*|\bFINIS\b
 |at\ the\ [A-Z][\w’'\ -]{2,40}(?:is|are|may\ be)\ (?:sold|had)
  |the\ (?:true|only\ true|right|original|famous|celebrated|royal)\ [A-Z][\w’'\ -]{3,60}?\ (?:is|are)\ (?:to\ be\ )?(?:sold|had)
 |advertisements?\b|to\ be\ (?:sold|had)\ (?:of|by|at)\ |where\ (?:also\ )?may\ be\ had|this\ day\ is\ publish
+|where\ (?:gentlemen|ladies|persons|families|merchants|captains|country).{0,40}\ may\ be\ (?:furnished|supplied|served)
+|a\ (?:compleat|complete|general)\ catalogue\ of|N\.\ ?B\.\ the\ publick?\ (?:is|are)
 )''', re.I | re.X)
 
-# %% ../nbs/11_filter.ipynb #aa930888
+# %% ../nbs/11_filter.ipynb #e1ab3e05
 _AD_SIGNAL = re.compile(r'''
  (?P<price>\b(?:price|pr\.)[\ ,:]*(?:bound|sew|stitch|only|in|of|one|two|three|four|five|six|[\d£])
 |\b\d+s?\.?\ ?\d*d?\.?\ (?:bound|sewed|stitch|in\ boards|each|a\ piece|per))
 |(?P<size>\b(?:8vo|12mo|4to|18mo|24mo|fol(?:io)?\.|octavo|duodecimo|twelves|quarto)\b|\b(?:vols?|volumes?)\b\.?)
-|(?P<print>\bprinted\ (?:for|by|and|in|at|on)\b|\b(?:just|lately|newly)\ publish)
+|(?P<print>\bprinted\ (?:for|by|and|in|at|on)\b|\b(?:just|lately|newly)\ publish|\bspeedily\ (?:will\ be\ )?publish|\bby\ subscription\b)
 |(?P<sale>\b(?:(?:to|may)\ be\ |are\ |is\ )?(?:sold|had)\ (?:by|at|of|only|in|all|wholesale|for\ the)\b|\bwhole-?sale\b
-|\bretail\b|\bready\ money\b|\bbooksellers?\b|\bmay\ be\ had\b|\bstationers?\b)
+|\bretail\b|\bready\ money\b|\bbooksellers?\b|\bmay\ be\ had\b|\bstationers?\b|\b(?:furnished|supplied|served)\ with\b|\bas\ cheap\ as\b|\butmost\ value\b|\bmay\ be\ seen\ at\b)
 |(?P<edition>\b(?:\w+(?:th|st|nd|rd|ond|ird)|new|last|neat|elegant)\ edition\b|\bsecond\ ed)
-|(?P<binding>\b(?:bound|sewed|stitch(?:ed|t)|in\ boards|calf|gilt|neatly|beautifully|elegantly|fine\ paper|large\ paper
+|(?P<binding>\b(?:bound|sewed|stitch(?:ed|t)|in\ boards|calf|gilt|neatly|beautifully|elegantly|fine\ (?:\w+\ )?paper|large\ paper
 |superfine)\b)
 |(?P<author>\bsame\ (?:author|hand)\b|\bauthor\ of\b|\btranslated\ (?:from|by|into)\b)
 |(?P<plates>\b(?:copper-?\ ?plates?|cuts|engrav(?:ed|ings?)|frontispiece|maps\ and|adorned|embellished|illustrated)\b)
 |(?P<physick>\b(?:elixir|pills?|lozenges?|tincture|balsam|cordial\ drops|drops|electuary|specifick?|nostrum|worm\ cakes|plaister
 |patent\ medicine|box(?:es)?\ of|a\ bottle|per\ bottle|the\ bottle)\b)
 |(?P<cure>\b(?:infallible|never\ fail(?:s|ed)|cures?|relieves?|scurvy|dropsy|tooth-?ach|rheumatism|gout|venereal|directions
-|sealed|warehouse|advertis\w+)\b)
+|sealed|counterfeits?|warehouse|advertis\w+)\b)
 |(?P<teach>\b(?:instructions?|proposals|subscri(?:bers?|ptions?)\ (?:are|is|will|of|taken|for)|learners?|gentlemen\ and\ ladies
 |waited\ (?:up)?on|taught|gratis|attendance)\b)
 |(?P<place>(?-i:\b[Aa]t\ the\ (?:sign\ of\ the\ )?[A-Z][\w’'-]+(?:\ (?:and|&)\ [A-Z]\w+|\ [A-Z][\w’'-]+)?,?\ (?:in|near|opposite
@@ -368,7 +382,7 @@ def ad_signals(
     "Count the signals of an advertisement, by kind."
     return Counter(m.lastgroup for m in _AD_SIGNAL.finditer(text))
 
-# %% ../nbs/11_filter.ipynb #f9658c66
+# %% ../nbs/11_filter.ipynb #1237c57c
 _AD_WORDS = frozenset('''price pr bound sew sewed stitch stitched stitcht boards each piece per 8vo 12mo 4to 18mo 24mo fol
  folio octavo duodecimo twelves quarto vol vols volume volumes printed publish published publisht publishd publishing sold had
  retail wholesale whole ready bookseller booksellers stationer stationers edition second ed calf gilt neatly beautifully
@@ -377,7 +391,7 @@ _AD_WORDS = frozenset('''price pr bound sew sewed stitch stitched stitcht boards
  specifick nostrum worm plaister patent box boxes bottle infallible never cure cures relieve relieves scurvy dropsy tooth toothach
  rheumatism gout venereal directions sealed warehouse advertise advertised advertiser advertisers advertisement advertisements
  advertising advertisment instruction instructions proposals subscriber subscribers subscription subscriptions learner learners
- ladies waited taught gratis attendance at b'''.encode().split())
+ ladies waited taught gratis attendance at b speedily furnished supplied served cheap utmost seen counterfeit counterfeits'''.encode().split())
 
 def _ad_density(block: Block, words: int) -> bool:
     "Whether a block can have a signal in every so many words."
@@ -402,11 +416,11 @@ def _ad_start(block: Block, is_title: bool) -> int:  # place in the block, or -1
     found = ad_signals(block.text)
     return 0 if len(found) >= 4 and block.n <= 12 * sum(found.values()) else -1
 
-# %% ../nbs/11_filter.ipynb #aeb9823f
+# %% ../nbs/11_filter.ipynb #f2b8fa40
 @rule('advert', '''printed print published publish sold price booksellers bookseller bound sewed octavo 8vo 12mo 4to vols
  vol edition catalogue pills
  elixir lozenges tincture drops balsam proposals boards advertisement advertisements bottle stitched imported
- wholesale retail ready remedy''',
+ wholesale retail ready remedy furnished utmost cheap counterfeits subscription speedily press''',
  threshold=12, unit='words for each signal, at most, and four kinds of signal; two kinds after an opening formula',
  reason='lists have a signal in 3 to 8 words; the densest honest prose that was read (prefaces on printing) has about one in 15; set by judgement',
  removes='''BOOKS printed for J. Roberts, near the Oxford-Arms in Warwick-Lane. 1. The Life of
@@ -427,9 +441,18 @@ def _advert(blocks, settings):
             for k in range(i - 1, -1, -1):
                 if k in found or at or len(ad_signals(blocks[k].text)) < 2 or not _ad_goes_on(blocks[k], 12): break
                 found[k] = 0, 'list begins'
+    for i in _between_adverts(blocks, found): found[i] = 0, 'between adverts'
     for i in sorted(found): yield i, found[i][0], len(blocks[i].text), found[i][1]
 
-# %% ../nbs/11_filter.ipynb #94c7df6e
+# %% ../nbs/11_filter.ipynb #7539163a
+def _between_adverts(blocks: list, found) -> list[int]:  # found: numbers of blocks
+    "Short blocks with a signal, one or two of them, that stand between two adverts."
+    out, at = [], sorted(found)
+    for i, j in zip(at, at[1:]):
+        gap = range(i + 1, j)
+        if 1 <= len(gap) <= 2 and all(0 < blocks[k].n <= 50 and ad_signals(blocks[k].text) for k in gap): out += gap
+    return out
+
 def _ad_backwards(text: str, at: int) -> int:
     "The place from which a block is advertisement, if sentences before the formula are full of signals too."
     for s, e in reversed(list(sentences(text[:at]))):
@@ -441,7 +464,7 @@ def _ad_goes_on(block: Block, words: int) -> bool:
     "Whether a block has a signal in every so many words, and at least one."
     return block.n <= words * 6 and _ad_density(block, words) and block.n <= words * sum(ad_signals(block.text).values())
 
-# %% ../nbs/11_filter.ipynb #fb39f99b
+# %% ../nbs/11_filter.ipynb #96ecfbb4
 _MODERN_AD = Phrases(r'''
 http https: https?:\S
 www: \bwww\.\w
@@ -475,12 +498,13 @@ app: \bfree app\b|\bour app\b|\bapp store
 special: \bspecial offer
 limited: \blimited (?:time|offer)
 guaranteed: \bsatisfaction guaranteed
-$: \$\d
+$: \$ ?\d
 customer: \bcustomer (?:service|reviews?)
 seller selling bestseller bestselling bestsellers sellers: \bbest-?sell(?:er|ing)
 toll: \btoll[- ]free
 sponsored: \bsponsored
-advertisement: (?m:^\W*advertisement\W*$)
+advertisement: (?m:^\W*advertisement\W*(?:$|continue|scroll|skip))
+continue: \bcontinue reading the
 learn: \blearn more\b
 read: \bread more\b
 £: £\d+\.\d\d\b(?!\.)
@@ -491,20 +515,20 @@ hire: \bcar hire
 flight flights: \bflights? (?:to|from)
 click: \bone click
 device: \b(?:any|your|every) device
-unlimited: \bunlimited\b
+unlimited: \bunlimited (?:access|calls|data|downloads?|use)\b
 days: \bfree for \d+ days
 premium: \bpremium\b
 membership: \bmembership\b
 iphone iphones: \biphone
 android: \bandroid\b
-amazon: \bamazon\b
-prime: \bprime\b
+amazon: \bamazon (?:prime|customers?|reviews?)|\b(?:on|from|at) amazon\b
+prime: \bprime (?:video|delivery|members?)\b
 phone: \bphone\b
 like: \blike us\b
 ltd: \bLtd\b
 post: \bpost[- ]free\b
 ready: \bnow ready\b
-cloth: \bcloth,\ 
+cloth: \bcloth,? (?:\d|gilt|extra|boards|top)
 net: \b\d+[sd]\. net\b
 established: \bestablished 1[78]\d\d
 award: \bhighest award
@@ -521,6 +545,23 @@ ticket tickets: \btickets? from
 calendar: \bcalendar for (?:19|20)\d\d
 month: \bper month\b
 share: \bshare this\b
+story: \b(?:main|full) story\b
+free: \bfree (?:by post|on (?:application|request))
+shilling: \b(?:five|six|seven)-shilling (?:novel|edition)
+uniform: \buniform with this
+collotype photogravure: collotype|photogravure
+impression: \b(?:second|third|fourth|fifth|sixth|tenth) impression
+demy: \bdemy 8vo
+camera: \bwith a camera
+tins: \bin tins\b|\bpackets and tins|\btins, \d
+chemists grocers stationers newsagents: \b(?:of|by) all (?:chemists|grocers|stationers|newsagents)
+pure: \babsolutely pure
+testimonials: \btestimonials
+electric: \belectric (?:belt|light|corset)
+typewriter typewriters duplicator duplicators: \b(?:typewriter|duplicator)
+postcard card: \bpost-?card
+fountain: \bfountain pen
+metropolitan: \bmetropolitan (?:line|railway)
 ''')
 
 # %% ../nbs/11_filter.ipynb #c7371e09
@@ -528,12 +569,14 @@ _MODERN_TRADE = frozenset('''http https www website websites click newsletter on
  hardback isbn email
  facebook twitter instagram youtube podcast bestseller bestselling iphone android flights ltd'''.encode().split())
 
-# %% ../nbs/11_filter.ipynb #821427a4
+# %% ../nbs/11_filter.ipynb #ee550839
 @rule('modern advert', b' '.join(_MODERN_TRADE).decode() + ''' com org net unlimited amazon customers subscribe shipping
  trial discount cookies privacy login basket cart app offer
  guaranteed customer sponsored credit shop today delivery sign buy order now limited special
  advertisement continue reading soap established award medal exhibition net cloth leather ready illustrated calendar
- catalogue device premium membership related products hire phone''',
+ catalogue device premium membership related products hire phone story uniform collotype photogravure impression
+ demy camera tins chemists grocers stationers pure testimonials electric typewriter typewriters duplicators postcard card
+ fountain metropolitan shilling six free post month park share share tickets''',
  threshold=2, unit='different phrases of modern trade, or one web address',
  reason='each phrase alone has an honest reading (cookies, offer); no period text holds two',
  removes='Sign up for the newsletter today, and enjoy free shipping on every order: special offer while it lasts.',
@@ -542,18 +585,20 @@ def _modern_advert(blocks, settings):
     "Advertisements of the age of the web and of paperback covers."
     cues = _CUES['modern advert']
     for i, b in enumerate(blocks):
-        if not b.hits or not (b.hits & _MODERN_TRADE or len(b.hits & cues) > 2 or b'com' in b.hits and '.com' in b.text): continue
+        if not b.hits or not (b.hits & _MODERN_TRADE or len(b.hits & cues) > 1 or b'com' in b.hits and '.com' in b.text): continue
         found = {m[0].lower() for m in _MODERN_AD.find(b.text, b.words)} | set(map(str, _late_years(b.text, settings.cutoff)))
         if len(found) > 1 or any(re.match(r'https?:|www|\S+@|\w+\.(?:com|org|net|co)', f) for f in found):
             yield from ((i, s, e, ' + '.join(sorted(found))) for s, e in _guilty_parts(b, _MODERN_AD.search))
 
-# %% ../nbs/11_filter.ipynb #ade1b982
+# %% ../nbs/11_filter.ipynb #8b3e5439
 @lru_cache(8)
 def _dated(cutoff: int) -> frozenset:
     "The key words of all that was first attested after the cutoff."
-    return frozenset(_after(cutoff))
+    return frozenset(_after(cutoff)) | {word for word, (_, year) in _THINGS.items() if year > cutoff}
 
-# %% ../nbs/11_filter.ipynb #80ad670c
+_THINGS = {form.encode(): (form.rstrip('s'), year) for name, year in (('telephone', 1876), ('fingerprint', 1880)) for form in (name, name + 's')}
+
+# %% ../nbs/11_filter.ipynb #dce7a4a7
 def _anachronisms(
     text: str,  # a block
     cutoff: int,  # words first attested after this year are reported
@@ -562,9 +607,9 @@ def _anachronisms(
     "What `anachronistic` finds, with less searching."
     keys, watched = _dated(cutoff).intersection(words), _after(cutoff)
     if not keys: return []
-    line = b' '.join(words)
-    keys = {k for k in keys if any(' ' not in word or word[:-1].encode() in line for _, word, _ in watched[k])}
-    return anachronistic(text, cutoff, keys) if keys else []
+    line, things = b' '.join(words), {_THINGS[k] for k in keys if k in _THINGS}
+    keys = {k for k in keys if any(' ' not in word or word[:-1].encode() in line for _, word, _ in watched.get(k, ()))}
+    return sorted(things.union(anachronistic(text, cutoff, keys) if keys else ()))
 
 # %% ../nbs/11_filter.ipynb #b2ec6a12
 _INSTITUTION = Phrases(r'''
@@ -634,10 +679,10 @@ def editor_score(
     modern = 2 * len(years) + 2 * len(names)
     return modern + min(3, len(words)), modern, ' + '.join([*map(str, years), *names, *sorted(words)[:3]])
 
-# %% ../nbs/11_filter.ipynb #cb46bb5e
+# %% ../nbs/11_filter.ipynb #f36aad82
 _SECTION = re.compile(r'''(?i)^\W*(?:(?:the\ )?(?:editor|translator|transcriber|publisher)['’]?s?\b.{0,30}|(?:general\ 
 |critical\ |biographical\ |historical\ )?(?:preface|introduction|cambridge\ history\ of|photostat|british\ library,\ (?:add|ms
-|sloane|harl|cotton|royal)|foreword|introductory\b.{0,25}|afterword)\b.{0,50}
+|sloane|harl|cotton|royal)|foreword|introductory\b.{0,25}|prefatory\b.{0,25}|afterword)\b.{0,50}
 |(?:a\ )?(?:note|notes)\ (?:on|to|by)\b.{0,45}|bibliograph.{0,30}|textual\ notes?|appendix\b.{0,30}|about\ this\b.{0,30}
 |biographical\ (?:note|notice|sketch|memoir)\b.{0,30}|list\ of\ emendations|memoir\b.{0,40}|note\.?
 |explanatory\ notes?)\W*$''', re.X)
@@ -654,33 +699,35 @@ def editor_section(
     "Where the section that a heading opens comes to an end: the next heading of another kind, 40 blocks at most."
     j = i + 1
     def ends(b): return _is_heading(b) and not _SECTION.search(b.text) and not _SIGNATURE.search(b.text)
-    while j < len(blocks) and j <= i + 40 and not ends(blocks[j]): j += 1
+    def signed(b): return b.n <= 15 and re.search(r'\b1[5-7]\d\d\W*$', b.text)  # an old preface, and here it ends
+    while j < len(blocks) and j <= i + 40 and not ends(blocks[j]) and not signed(blocks[j]): j += 1
     return j
 
 _SIGNATURE = re.compile(r"^\W*(?:(?:[A-Z]\. ?){2,6}(?:[A-Z][\w'’]+)?|THE EDITORS?|ED(?:ITOR)?\.?)\W*$"
                         r"|^\W*[A-Z][\w'’ .-]+, .{0,25}\d{4}\W*$")
 
-# %% ../nbs/11_filter.ipynb #c3f56918
+# %% ../nbs/11_filter.ipynb #26647906
 _MODERN_CUES = frozenset('''society dictionary biog everyman penguin hakluyt unesco classics treasury variorum twentieth
  sixteenth seventeenth eighteenth
  nineteenth transcriber sic furnivall skeat saintsbury gosse grosart arber dowden stephen sidney birkbeck foreword
  psychological psychology photostat photostats cambridge victorian british etext ebook textual
  spelling record'''.encode().split())
-_HEADING_CUES = frozenset('''editor editors translator transcriber publisher preface introduction introductory foreword
+_HEADING_CUES = frozenset('''editor editors translator transcriber publisher preface prefatory introduction introductory foreword
  afterword note notes bibliography
  textual appendix about biographical list memoir'''.encode().split())
 _BRACKET_CUES = frozenset(b'''footnote footnotes editor editors ed transcriber transcribers sic illustration publisher note modern
  ms trans tr'''.split())
 
-# %% ../nbs/11_filter.ipynb #072033ea
+# %% ../nbs/11_filter.ipynb #21586ac3
 def _sections(blocks: list, scores: dict, found: dict) -> dict[int, str]:  # block -> why
     "The blocks of editorial sections that hold modern evidence."
     out = {}
     for i, b in enumerate(blocks):
         if b.hits and b.n <= 12 and i not in found and b.hits & _HEADING_CUES and _SECTION.search(b.text):
             j = editor_section(blocks, i)
-            if sum(k in scores for k in range(i, j)) > 1 or any(k in found for k in range(i, j)):
-                out |= {k: f'section {b.text.strip()[:40]!r}' for k in range(i, j)}
+            if any(k in scores for k in range(i, j)):
+                if j > i + 40: j = 2 + max(k for k in range(i, j) if k in scores)  # no heading came: no further than the evidence
+                out |= {k: f'section {b.text.strip()[:40]!r}' for k in range(i, min(j, len(blocks)))}
     return out
 
 # %% ../nbs/11_filter.ipynb #d568e46d
@@ -731,7 +778,7 @@ def _brackets(i: int, block: Block, cutoff: int) -> Iterator:
         inside = re.sub(r'(?i)foot-?notes?', '', m[0])
         if m['sure'] or editor_score(inside, cutoff)[0] >= 2: yield i, *m.span(), 'bracket'
 
-# %% ../nbs/11_filter.ipynb #ef32e2d4
+# %% ../nbs/11_filter.ipynb #8fd4c494
 @rule('anachronism', threshold=1, unit='word or phrase first attested after the cutoff',
  reason='the list holds only words whose listed sense is the only one; one is proof, and two look-alikes in a book cost two paragraphs',
  removes='The doctors of the laboratory sent word by telegram that the microbe had been found.',
@@ -742,16 +789,17 @@ def _anachronism(blocks, settings):
     for i, b in enumerate(blocks):
         if b.hits and not b.hits.isdisjoint(cues):
             if not (found := _anachronisms(b.text, settings.cutoff, b.words)): continue
-            guilty = [(s, e) for s, e in sentences(b.text) if anachronistic(b.text[s:e], settings.cutoff)] if b.n >= 60 else []
+            guilty = [(s, e) for s, e in sentences(b.text)
+                      if _anachronisms(b.text[s:e], settings.cutoff, fold(b.text[s:e]).split())] if b.n >= 60 else []
             s, e = (guilty[0][0], guilty[-1][1]) if guilty else (0, len(b.text))
             if e - s > .4 * len(b.text): s, e = 0, len(b.text)
             yield i, s, e, ', '.join(f'{w} ({y})' for w, y in found)
 
-# %% ../nbs/11_filter.ipynb #507d90ac
+# %% ../nbs/11_filter.ipynb #7d45829e
 @lru_cache(8)
 def _cues(cutoff: int) -> frozenset:
     "All words that some rule watches for."
-    return frozenset().union(*_CUES.values(), _year_cues(cutoff), _after(cutoff))
+    return frozenset().union(*_CUES.values(), _year_cues(cutoff), _dated(cutoff))
 
 # %% ../nbs/11_filter.ipynb #19fa69c1
 @rule('foreign', b' '.join(_FOREIGN_CUES).decode(),
@@ -858,19 +906,28 @@ RULES['modern'] = Rule(.25, 'share of the text that the rules editor and anachro
 RULES['short'] = Rule(5, 'words left', 'the shortest honest records of the archives (a name and a verdict) have nine',
     removes='A Sermon. London, 1720.', keeps='To cure an ague: take of sage a handful, and drink it hot in ale.')
 
-# %% ../nbs/11_filter.ipynb #982ee675
+# %% ../nbs/11_filter.ipynb #bc1d74d7
+def _blanked(block: Block, start: int, end: int) -> Block:
+    "A block with a span made blank, so that no later rule is moved by what is gone; every place stays what it was."
+    text = block.text[:start] + ' ' * (end - start) + block.text[end:]
+    words = fold(text).split()
+    return replace(block, text=text, folded=fold(text), n=len(words), hits=block.hits.intersection(words))
+
+# %% ../nbs/11_filter.ipynb #c34f1756
 def find_all(
     blocks: list[Block],  # a document
     settings: FilterSettings,  # rules that are on
 ) -> list[tuple]:  # (block, start, end, rule, detail), start and end inside the block
     "What the rules for blocks find, each rule among the blocks that are still there."
-    out, whole = [], {}
+    out, whole, blocks = [], {}, list(blocks)
     for name, finder in _FINDERS.items():
         if not settings.on(name): continue
-        for i, start, end, detail in finder(blocks, settings):
+        for i, start, end, detail in list(finder(blocks, settings)):
             if i in whole: continue
             if end - start == len(blocks[i].text): whole[i] = (i, start, end, name, detail)
-            else: out.append((i, start, end, name, detail))
+            else:
+                out.append((i, start, end, name, detail))
+                blocks[i] = _blanked(blocks[i], start, end)
     return sorted([f for f in out if f[0] not in whole] + list(whole.values()))
 
 # %% ../nbs/11_filter.ipynb #659b4806
