@@ -7,7 +7,7 @@ __all__ = ['train_parser', 'said_settings', 'run_folder', 'corpus_place', 'run_s
            'check_machine', 'torchrun_main', 'job_command', 'supervise', 'job_verdict', 'closing_note', 'run_samples',
            'train_main']
 
-# %% ../nbs/06a_job.ipynb #3d649fee
+# %% ../nbs/06a_job.ipynb #c9431dd8
 import argparse, dataclasses, importlib.util, os, re, signal, subprocess, sys, threading, time, uuid
 from pathlib import Path
 
@@ -18,8 +18,8 @@ from .core import (HistlmError, human_count, human_time, need_space, pick_device
 from .data import prepare
 from .launch import (LaunchError, Parameter, RunLock, StopForwarder, check_parameters, check_ranks, die_with_parent,
                            nearest, notebook_parameters, parameter_help, threads_per_rank)
-from .model import model_config, parameter_count
-from .recipe import TrainConfig, compare_settings, resolve_settings, train_config
+from .model import parameter_count
+from .recipe import TrainConfig, compare_settings, model_shape, resolve_settings, train_config
 
 # %% ../nbs/06a_job.ipynb #55c1380d
 class _Parser(argparse.ArgumentParser):
@@ -155,7 +155,7 @@ def choose_nproc(
     most = n_gpus if config.device in ('auto', 'cuda') and n_gpus else 1
     return max(n for n in range(1, most + 1) if c['batch_tokens'] // c['context'] % n == 0)
 
-# %% ../nbs/06a_job.ipynb #af096594
+# %% ../nbs/06a_job.ipynb #2dfe7944
 def check_machine(
     config: TrainConfig,  # the settings
 ) -> None:
@@ -163,8 +163,7 @@ def check_machine(
     device = pick_device(config.device)
     if device.type != 'cuda': pick_precision(config.precision, device)      # asking a GPU would take some of its memory
     c = resolve_settings(config)
-    shape = model_config(config.preset, config.family, vocab_size=c['vocab_size'], context=c['context'], dropout=config.dropout)
-    need_space(config.run_dir, (config.keep_checkpoints + 2) * 12 * parameter_count(shape))
+    need_space(config.run_dir, (config.keep_checkpoints + 2) * 12 * parameter_count(model_shape(c)))
 
 # %% ../nbs/06a_job.ipynb #cabe83e1
 def torchrun_main() -> None:

@@ -6,7 +6,7 @@
 __all__ = ['TrainError', 'Clock', 'matmul_rate', 'StopSignals', 'Stopped', 'Run', 'run_folder', 'existing_run', 'compile_pays',
            'train']
 
-# %% ../nbs/05_train.ipynb #916315d6
+# %% ../nbs/05_train.ipynb #29625daf
 import contextlib, dataclasses, math, os, shutil, signal, tempfile, threading, time
 from pathlib import Path
 
@@ -18,12 +18,13 @@ from .core import (HistlmError, Ranks, all_reduce, autocast, barrier, broadcast,
                          human_bytes, human_count, human_time, need_space, peak_rss_bytes, pick_device, pick_precision,
                          read_json, resolve_path, short, start_ranks, stop_ranks, write_json)
 from .data import batch, n_samples, prepare, validation_documents
-from .model import GPT, flops_per_token, model_config, parameter_count
+from .model import GPT, flops_per_token, parameter_count
 from .checkpoint import (MetricsLog, find_checkpoint, list_checkpoints, load_checkpoint, rewind_checkpoints,
                                save_checkpoint)
 from .score import score_documents
 from .recipe import (TrainConfig, build_optimizers, compare_settings, lr_multiplier, micro_batches, planned_steps,
-                           resolve_settings)
+                           model_shape, resolve_settings)
+from .start import begin_with, start_tables
 
 # %% ../nbs/05_train.ipynb #942f5ace
 class TrainError(HistlmError):
@@ -92,7 +93,7 @@ class StopSignals:
 class Stopped(Exception):
     "A signal came while the run was measuring; its state was saved before."
 
-# %% ../nbs/05_train.ipynb #3e0d8caa
+# %% ../nbs/05_train.ipynb #eb6e1b63
 class Run:
     "A run in progress: settings, data, model, optimizers, log and position. Built fresh, or from its own last checkpoint."
     def __init__(
@@ -109,7 +110,7 @@ class Run:
         self.c = resolve_settings(config, self.ranks.world_size, self.device)
         self.rows = self.c['batch_tokens'] // self.c['context']
         self.clock, self.signals, self.step_times = Clock(), StopSignals(), []
-        self.state = dict(step=0, samples=0, tokens=0, clock_s=0., plan=None, best=None)
+        self.state = dict(step=0, samples=0, tokens=0, clock_s=0., start_s=0., plan=None, best=None)
         self.track, self.close_tracker = (lambda row: None), (lambda: None)
 
 # %% ../nbs/05_train.ipynb #86aeb4ab
@@ -138,15 +139,14 @@ def existing_run(
     said = '; '.join(f'{k}: {a!r} there, {b!r} asked for' for k, (a, b) in differing.items())
     raise TrainError(f'{folder} holds a run with other settings ({said}). Use its settings to continue it, or choose another run_dir.')
 
-# %% ../nbs/05_train.ipynb #0e2bf18a
+# %% ../nbs/05_train.ipynb #bd9fe7d4
 @patch
 def build(self: Run) -> None:
     "Prepare the data; make the model and its optimizers, compiled or wrapped for several ranks where that is wanted."
     c = self.c
     self.data = prepare(c['corpus'], vocab_size=c['vocab_size'], context=c['context'])
     self.train_text, self.valid_text = self.data.split('train'), self.data.split('valid')
-    shape = model_config(c['preset'], c['family'], vocab_size=self.data.tokenizer.vocab_size, context=c['context'], dropout=c['dropout'])
-    self.model = GPT(shape, seed=c['seed']).to(self.device)
+    self.model = GPT(model_shape(c, self.data.tokenizer.vocab_size), seed=c['seed']).to(self.device)
     self.optimizers = build_optimizers(self.model, c)
     if self.found: c['compile'] = self.found['resolved']['compile']  # a choice made once stays made
     elif c['compile'] == 'auto': c['compile'] = 'on' if compile_pays(c, self.device) else 'off'
@@ -187,7 +187,19 @@ def check_identity(self: Run) -> None:
         raise TrainError(f'{self.folder.name} was begun with {name} {show(self.found.get(name))} and would go on with {show(now)}: '
                          'restore what it was begun with, or choose another run name')
 
-# %% ../nbs/05_train.ipynb #a5c76786
+# %% ../nbs/05_train.ipynb #a3753fef
+@patch
+def begin(self: Run) -> None:
+    "Put tables fitted to the corpus's pairs into the new model, and charge their seconds to the clock."
+    c, width = self.c, self.model.config.n_embd
+    limit = 15 * c['max_minutes'] or math.inf  # seconds: a quarter of the minutes
+    made = start_tables(self.data, width, c['seed'], limit, self.device) if self.ranks.is_main else None
+    tables, seconds = broadcast(made)
+    begin_with(self.model, tables)
+    self.state['start_s'], self.clock = seconds, Clock(seconds)
+    if self.ranks.is_main: print(f'embedding and head start from the pairs of the corpus, at the cost of {human_time(seconds)} on the clock', flush=True)
+
+# %% ../nbs/05_train.ipynb #b34dcfb1
 @patch
 def open_folder(self: Run) -> None:
     "Begin the run's folder, or continue from its last checkpoint; raises what chapter 04 raises for a damaged one."
@@ -204,6 +216,7 @@ def open_folder(self: Run) -> None:
     elif self.found and self.ranks.is_main:
         self.log.rewind(-1)
         print('this run was stopped before its first save: starting from its first step', flush=True)
+    if path is None and c['start'] == 'pairs': self.begin()
     if self.ranks.is_main: self.write_down()
     barrier()
 
@@ -230,7 +243,7 @@ def pieces(self: Run) -> list:  # of (ids, targets, dropout seeds), on the devic
         made.append([None if t is None else t.to(self.device, non_blocking=True) for t in tensors])
     return made
 
-# %% ../nbs/05_train.ipynb #36a2eb67
+# %% ../nbs/05_train.ipynb #6b815664
 @patch
 def train_step(self: Run) -> tuple:  # (loss, gradient norm): scalars on the device; the loss is this rank's, nats a token
     "One optimizer step over one global batch."
@@ -244,7 +257,7 @@ def train_step(self: Run) -> tuple:  # (loss, gradient norm): scalars on the dev
     norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), c['grad_clip'] or math.inf)
     self.lr = c['lr'] * lr_multiplier(s['step'], s['plan'], c['warmup_steps'], c['schedule'], c['decay_fraction'], c['min_lr_fraction'])
     for optimizer in self.optimizers.values():
-        for group in optimizer.param_groups: group['lr'] = self.lr
+        for group in optimizer.param_groups: group['lr'] = self.lr * group.get('rate', 1.)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
     s['step'] += 1; s['samples'] += self.rows; s['tokens'] += c['batch_tokens']
@@ -352,7 +365,7 @@ def save(
         self.log.close()
     barrier()
 
-# %% ../nbs/05_train.ipynb #3ed9afee
+# %% ../nbs/05_train.ipynb #e92f1229
 @patch
 def load(
     self: Run,
@@ -360,7 +373,7 @@ def load(
 ) -> None:
     "Continue from a checkpoint: weights, optimizers, position, clock, plan, and the log up to that step."
     state = load_checkpoint(path, self.model, self.optimizers, expect=self.identity())
-    self.state = {k: state[k] for k in self.state}
+    self.state = {k: state.get(k, first) for k, first in self.state.items()}
     if state['budget'] != self.budget(): self.state['plan'] = None  # another budget gets a plan of its own
     self.clock = Clock(self.state['clock_s'])
     if self.ranks.is_main:
@@ -442,7 +455,7 @@ def loop(self: Run) -> str:  # 'finished' or 'stopped'
     self.clock.stop()
     return 'finished'
 
-# %% ../nbs/05_train.ipynb #fdcdfc86
+# %% ../nbs/05_train.ipynb #450c5671
 @patch
 def finish(self: Run) -> dict:  # the content of result.json
     "Measure the finished model on the whole valid split and write result.json."
@@ -452,9 +465,9 @@ def finish(self: Run) -> dict:  # the content of result.json
     result = dict(status='finished', preset=c['preset'], family=c['family'], parameters=parameter_count(self.model.config),
                   device=str(self.device), precision=self.precision, world_size=self.ranks.world_size, optimizer=c['optimizer'],
                   compile=c['compile'], steps=s['step'], tokens_seen=s['tokens'], epochs=s['samples'] / n_samples(self.train_text, c['context']),
-                  tokens_per_s=s['tokens'] / max(s['clock_s'], 1e-9), train_bits_per_byte=seen['bits_per_byte'],
+                  tokens_per_s=s['tokens'] / max(s['clock_s'] - s['start_s'], 1e-9), train_bits_per_byte=seen['bits_per_byte'],
                   valid_bits_per_byte=valid['bits_per_byte'], valid_loss=valid['loss'], valid_bytes=valid['bytes'],
-                  valid_documents=valid['documents'], clock_s=s['clock_s'], wall_s=time.perf_counter() - self.started,
+                  valid_documents=valid['documents'], clock_s=s['clock_s'], start_s=s['start_s'], wall_s=time.perf_counter() - self.started,
                   peak_rss_bytes=int(all_reduce(float(peak_rss_bytes()), 'max')), corpus_fingerprint=self.data.corpus_fingerprint,
                   tokenizer_fingerprint=self.data.tokenizer_fingerprint, budget=self.budget())
     if self.ranks.is_main: write_json(self.folder/'result.json', result)
