@@ -289,11 +289,11 @@ def _written_out(stroke: str, after: str) -> tuple[str, ...]:
     else: return tuple(plain + f[1:] for f in _STROKED_CONSONANTS.get(plain.lower(), (plain,)))
     return tuple(plain + (f.upper() if (after or plain).isupper() else f) for f in forms)
 
-# %% ../nbs/10_normalise.ipynb #c2a48552
+# %% ../nbs/10_normalise.ipynb #c613c06e
 @rule('macrons', 'a stroke over a vowel stands for n or m where the lexicon knows the word, unless the text marks short vowels too',
       ''.join(_STROKES) + '\u0303\u0304\u0305',
       changed=(('the cōmon people', 'the common people'), ('frō hī', 'from him'), ('Pen\u0304y', 'Penny')),
-      kept=('Sōme ĭn thĕ fīelds', 'Bē patient', 'Māori, Tōkyō', 'São Paulo, mañana', 'Gesù, Rhŷs'))
+      kept=('Sōme ĭn thĕ fīelds', 'Bē patient', 'Māori, Tōkyō', 'São Paulo, mañana', 'Gesù, Rhŷs', 'ĀD 1720'))
 def _macrons(text, evidence, options):
     "Edits for words with strokes."
     found, marks = {}, '\u0303\u0304\u0305'
@@ -309,10 +309,10 @@ def _macrons(text, evidence, options):
             word = _expand_word(text, (start, end), strokes, evidence, guess)
         if word: yield start, end, word
 
-# %% ../nbs/10_normalise.ipynb #a70b28de
+# %% ../nbs/10_normalise.ipynb #356a7d4e
 def _expand_word(text: str, span: tuple, strokes: list, evidence: Evidence, guess: str = '') -> str | None:
     "The word with its strokes written out as the evidence knows it; a guess is n or m, 'inside' the word or 'anywhere'."
-    if len(strokes) > 4: return None
+    if len(strokes) > 4 or len(text[span[0]:span[1]]) < 4 and text[span[0]:span[1]].isupper(): return None  # ĀD, for Anno Domini
     parts, at = [], span[0]
     for m in strokes:
         after = text[m.end():m.end() + 1] if m.end() < span[1] else ''
@@ -322,7 +322,7 @@ def _expand_word(text: str, span: tuple, strokes: list, evidence: Evidence, gues
         at = m.end()
     forms = [''.join(p) + text[at:span[1]] for p in itertools.product(*parts)]
     known, plain = evidence.lexicon.count, ''.join(_STROKES.get(c, c) for c in text[span[0]:span[1]] if c not in '\u0303\u0304\u0305')
-    best = (forms[0] if guess == 'anywhere' or not known(plain) else None) if guess else evidence.best(forms)
+    best = (None if known(plain) else forms[0]) if guess else evidence.best(forms)
     return best if best and len(best) > 1 and (guess or known(best) * 100 >= known(plain)) else None
 
 # %% ../nbs/10_normalise.ipynb #1917c659
