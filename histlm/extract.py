@@ -5,8 +5,9 @@
 # %% auto #0
 __all__ = ['MAX_FILE', 'MAX_LINE', 'EXTRACT_VERSION', 'ExtractError', 'Extracted', 'tidy_blocks', 'read_raw', 'check_lines',
            'refuse_binary', 'plausible', 'decode', 'decode_declared', 'detect_kind', 'reader', 'extract_file',
-           'join_lines', 'is_prose', 'unwrap_blocks', 'page_lines', 'strip_pages', 'read_text', 'cut_markers',
-           'is_licence', 'is_credit', 'gutenberg_fields', 'strip_signs', 'read_gutenberg']
+           'join_lines', 'is_prose', 'unwrap_blocks', 'page_numbers', 'catchwords', 'page_lines', 'strip_pages',
+           'read_text', 'cut_markers', 'is_licence', 'is_credit', 'gutenberg_fields', 'judge_blocks', 'strip_signs',
+           'read_gutenberg']
 
 # %% ../nbs/09_extract.ipynb #fb07965c
 import codecs, importlib, os, re
@@ -344,20 +345,59 @@ def _runovers(raw: list[str], lines: list[str]) -> list[str]:
         else: out.append(line)
     return out
 
-# %% ../nbs/09_extract.ipynb #82ea0f71
+# %% ../nbs/09_extract.ipynb #551daef3
 _PAGE_LINE = re.compile(r'[\W_]*(?:\d{1,4}|[ivxlc]{1,7})[\W_]*')
+_EDGE_NUMBER = re.compile(r'\W*(\d{1,4})\b(?!\S*\w)|.*?(?<!\S)\W?(\d{1,4})\W*$')
 
-def page_lines(
+def page_numbers(
     lines: list[str],  # of a whole file, stripped
+    alone: list[int],  # numbers of the lines that have no line on one side
+) -> dict[int, str]:  # number of a line -> reason to drop it
+    "Lines with a number that counts on from one to the next, where one in four of them interrupts a sentence."
+    said = [(i, int(m[1] or m[2])) for i in alone if (m := _EDGE_NUMBER.match(lines[i]))]
+    counts = [i for k, (i, n) in enumerate(said) if any(0 < (m - n) * (1 if j > i else -1) < 3 for j, m in said[max(0, k - 3):k + 4])]
+    above = [next((lines[j] for j in range(i - 1, -1, -1) if len(lines[j]) > 24), '.') for i in counts]
+    if len(counts) < 3 or sum(line[-1] not in '.!?:;"”’)]' for line in above) < 0.25 * len(counts): return {}
+    return {i: 'page number' if _PAGE_LINE.fullmatch(lines[i]) else 'running head' for i in counts}
+
+# %% ../nbs/09_extract.ipynb #37f4a928
+_CATCHWORD = re.compile(r'(?:[A-Z][a-z]{0,2} ?\d{0,2}\s{2,})?(\S{1,24}(?: \S{1,12})?)')
+
+def catchwords(
+    raw: list[str],  # lines of a whole file
+    gone: dict[int, str],  # those that are known to be no text
+) -> dict[int, str]:  # number of a line -> reason to drop it
+    "Words at the foot of a page that begin the next, with the heads that they prove."
+    found, lines = {}, [line.strip() for line in raw]
+    margin = Counter(len(line) - len(line.lstrip()) for line in raw if line.strip()).most_common(1)[0][0] if any(lines) else 0
+    for i, line in enumerate(raw):
+        if i in gone or i + 1 < len(lines) and lines[i+1] or len(line) - len(line.lstrip()) < margin + 20: continue
+        if not (m := _CATCHWORD.fullmatch(lines[i])): continue
+        word = m[1].rstrip('-.,;:?!').lower()
+        after = [j for j in range(i + 1, min(i + 14, len(lines))) if lines[j] and j not in gone][:2]
+        for n, j in enumerate(after):
+            if not word or not lines[j].lower().startswith(word): continue
+            if n and (lines[after[0] + 1] or len(raw[after[0]]) - len(raw[after[0]].lstrip()) < margin + 2): continue
+            found.update({i: 'catchword'} | ({after[0]: 'running head'} if n else {}))
+            break
+    return found
+
+# %% ../nbs/09_extract.ipynb #c9214c4b
+def page_lines(
+    raw: list[str],  # lines of a whole file
 ) -> dict[int, str]:  # number of a line -> reason to drop it
     "Lines that the page made: running heads, page numbers and catchwords."
+    lines = [line.strip() for line in raw]
     alone = [i for i, line in enumerate(lines) if line and len(line) < 90 and not (i and lines[i-1] and i + 1 < len(lines) and lines[i+1])]
     heads = {i: re.sub(r'[\W\d_]+', '', lines[i]).lower() for i in alone if ' ' in lines[i]
              and (lines[i].upper() == lines[i] or re.search(r'^\W*\d|\d\W*$', lines[i]))}
-    often = Counter(heads.values())
-    gone = {i: 'running head' for i, key in heads.items() if len(key) > 7 and often[key] > 2}
+    gone = page_numbers(lines, alone)
+    often, known = Counter(heads.values()), {heads[i] for i in gone if i in heads}
+    gone |= {i: 'running head' for i in alone if (key := re.sub(r'[\W\d_]+', '', lines[i]).lower()) in known and len(key) > 7
+             or len(key) > 7 and i in heads and often[key] > 2}
     numbers = [i for i in alone if _PAGE_LINE.fullmatch(lines[i]) and not lines[i].endswith('.')]
     if len(numbers) > 2: gone.update(dict.fromkeys(numbers, 'page number'))
+    gone |= catchwords(raw, gone)
     for i in [*gone]:
         for beside in ((i - 1, i - 2, i - 3), (i + 1, i + 2, i + 3)):
             j = next((j for j in beside if 0 <= j < len(lines) and lines[j]), i)
@@ -366,7 +406,7 @@ def page_lines(
             if after.lower().startswith(lines[j].rstrip('-.,;:').lower()): gone[j] = 'catchword'
     return gone
 
-# %% ../nbs/09_extract.ipynb #73402895
+# %% ../nbs/09_extract.ipynb #dfb522b1
 def strip_pages(
     text: str,  # text as typed, with the marks of pages
     dropped: Counter,  # reason -> bytes, added to
@@ -374,7 +414,7 @@ def strip_pages(
     "Take out what the page made; a sentence that went over the page's end goes on."
     raw = text.replace('\f', '\n\n').split('\n')
     lines = [line.strip() for line in raw]
-    gone = page_lines(lines)
+    gone = page_lines(raw)
     if not gone: return text.replace('\f', '\n\n')
     out, at_page = [], False
     for i, line in enumerate(raw):
@@ -478,8 +518,11 @@ def _note_length(blocks: list[str], i: int) -> int:
         if heading or block.startswith('\n\n') and n > 1: return n
     return 1
 
-# %% ../nbs/09_extract.ipynb #f6f7da9e
-def _judge_blocks(blocks: list[str], dropped: Counter) -> list[str]:
+# %% ../nbs/09_extract.ipynb #e2b0ce6a
+def judge_blocks(
+    blocks: list[str],  # of a book, in order
+    dropped: Counter,  # reason -> bytes, added to
+) -> list[str]:  # those that stay
     "The blocks of a Gutenberg book without licence, credits, header fields and transcriber's notes."
     keep, i, n = [], 0, len(blocks)
     while i < n:
@@ -526,7 +569,7 @@ def strip_signs(
             else: text = pattern.sub('', text)
     return _EMPHASIS.sub(lambda m: m[1] or m[2], text) if '_' in text or '=' in text else text
 
-# %% ../nbs/09_extract.ipynb #c180044d
+# %% ../nbs/09_extract.ipynb #dd4e8a19
 @reader('gutenberg')
 def read_gutenberg(
     raw: bytes,  # a whole file of Project Gutenberg
@@ -540,7 +583,7 @@ def read_gutenberg(
     tail = 0 if after else _licence_edge(blocks[len(blocks) // 2:])
     head = 0 if before else _licence_edge(blocks[:min(60, len(blocks) // 2)][::-1])
     for gone in blocks[:head] + blocks[len(blocks) - tail:]: dropped['licence'] += len(gone.strip().encode())
-    kept = _judge_blocks(blocks[head:len(blocks) - tail], dropped)
+    kept = judge_blocks(blocks[head:len(blocks) - tail], dropped)
     meta = dict(gutenberg_fields(before or '\n\n'.join(blocks[:head + 12])), encoding=encoding)
     return [Extracted(tidy_blocks(unwrap_blocks(strip_signs('\n\n'.join(kept), dropped))), '', meta,
                       {k: v for k, v in dropped.items() if v})]

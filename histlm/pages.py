@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['MAX_STREAM', 'MAX_PAGES', 'MAX_PAGE_CHARS', 'frame_reason', 'is_menu', 'main_part', 'PageCollector', 'page_meta',
-           'read_html', 'check_streams', 'Row', 'page_words', 'find_gutter', 'page_rows', 'furniture', 'fills',
-           'column_blocks', 'continues', 'narrow_prose', 'read_pdf']
+           'read_html', 'check_streams', 'Row', 'page_words', 'find_gutter', 'page_rows', 'gutters', 'is_catchword',
+           'furniture', 'fills', 'column_blocks', 'continues', 'narrow_prose', 'part_notes', 'read_pdf']
 
-# %% ../nbs/09d_pages.ipynb #3d7daf07
+# %% ../nbs/09d_pages.ipynb #3f559c8e
 import re, threading, zlib
 from collections import Counter
 from dataclasses import dataclass
@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from fastcore.basics import patch
 
 from .core import human_bytes
-from .extract import (Extracted, ExtractError, _judge_blocks, cut_markers, decode, extract_file, is_prose, join_lines, reader, strip_signs, tidy_blocks)
-from .markup import _SIGN, BlockCollector, action_of, settle
+from .extract import (Extracted, ExtractError, cut_markers, decode, extract_file, is_prose, join_lines, judge_blocks, reader,
+                            strip_signs, tidy_blocks)
+from .markup import SIGNS, BlockCollector, action_of, settle
 
 # %% ../nbs/09d_pages.ipynb #61fc9165
 _FRAME = re.compile(r'(?:^|[\s_-])(?:nav\w*|menu\w*|site[_-]?header|masthead|topbar|toolbar|'
@@ -108,7 +109,7 @@ def leave(self: PageCollector,
     "End an element."
     if node.tag not in ('br', 'hr', 'img'): self.pieces.append(self.sign(node))
 
-# %% ../nbs/09d_pages.ipynb #d5513613
+# %% ../nbs/09d_pages.ipynb #b467b071
 @patch
 def sign(self: PageCollector,
     node,  # an lxml element
@@ -116,7 +117,7 @@ def sign(self: PageCollector,
     "Block, line, space or nothing; elements with the class of a verse line are lines."
     if node.tag == 'br': return '\x02'
     if node.tag in ('div', 'p', 'span') and _VERSE_LINE.search(node.get('class', '')): return '\x02'
-    return _SIGN[action_of(node.tag)[1]]
+    return SIGNS[action_of(node.tag)[1]]
 
 # %% ../nbs/09d_pages.ipynb #ebecfe6b
 def page_meta(
@@ -135,7 +136,7 @@ def page_meta(
     if tree.get('lang'): meta.setdefault('language', tree.get('lang'))
     return meta
 
-# %% ../nbs/09d_pages.ipynb #e155eaf0
+# %% ../nbs/09d_pages.ipynb #4f860c49
 @reader('html')
 def read_html(
     raw: bytes,  # a web page
@@ -157,7 +158,7 @@ def read_html(
     if 'gutenberg' in text[:20_000].lower() + text[-20_000:].lower():
         before, text, after = cut_markers(text)
         dropped['licence'] += len((before + after).encode())
-    text = '\n\n'.join(_judge_blocks(text.split('\n\n'), dropped))
+    text = '\n\n'.join(judge_blocks(text.split('\n\n'), dropped))
     return [Extracted(tidy_blocks(strip_signs(text, dropped)), '', dict(page_meta(tree), encoding=encoding),
                       {k: v for k, v in dropped.items() if v})]
 
@@ -187,14 +188,14 @@ def check_streams(
             if n > limit: raise ExtractError(f'{name} has a stream at byte {m.start():,} that unpacks to more than {human_bytes(limit)}. '
                                              'It is a bomb or a scan without text; take it out, or print it to a new PDF.')
 
-# %% ../nbs/09d_pages.ipynb #ff869a39
+# %% ../nbs/09d_pages.ipynb #12daf904
 @dataclass
 class Row:
     "A line of print: a run of words on one height."
     text: str  # its words
     x0: float  # left edge, points from the page's left
     x1: float  # right edge
-    y: float  # height of its middle, points from the page's foot
+    y: float  # height of a word's middle, of a whole row's top; points from the page's foot
     size: float  # height of its tallest word, points
 
 # %% ../nbs/09d_pages.ipynb #54244e25
@@ -216,10 +217,11 @@ def page_words(
     text_page.close()
     return words
 
-# %% ../nbs/09d_pages.ipynb #644b2596
+# %% ../nbs/09d_pages.ipynb #7243e6e4
 def find_gutter(
     words: list[Row],  # of one page
     width: float,  # of the page, in points
+    share: float = 0.2,  # least part of the runs on either side
 ) -> float | None:  # where the gutter stands; None: one column
     "The middle of the widest vertical strip that one run in twelve crosses at most, while many stand on both sides."
     if len(words) < 12: return None
@@ -228,35 +230,49 @@ def find_gutter(
         x = width * step / 100
         left, right = [w.x1 for w in words if w.x1 <= x + 1], [w.x0 for w in words if w.x0 >= x - 1]
         crossing = len(words) - len(left) - len(right)
-        if crossing > max(2, 0.08 * len(words)) or min(len(left), len(right)) < 0.2 * len(words): continue
+        if crossing > max(2, 0.08 * len(words)) or min(len(left), len(right)) < share * len(words): continue
         best = max(best, (min(right) - max(left), (min(right) + max(left)) / 2), key=lambda b: b[0])
     return best[1]
 
-# %% ../nbs/09d_pages.ipynb #d80ddfd4
+# %% ../nbs/09d_pages.ipynb #35c8d96f
 def page_rows(
     words: list[Row],  # of one page
     width: float,  # of the page, in points
+    gutter: float | None = None,  # where it stands, from `gutters`
 ) -> list[list[Row]]:  # rows in reading order, one list for each column or full-width part
-    "Words to rows, and rows to columns."
-    rows = _gather(words)
-    gutter = find_gutter(words, width)
-    if gutter is None: return [[_joined(row) for row in rows]]
-    parts, left, right = [], [], []
-    def flush():
-        if left or right: parts.extend(p for p in (left[:], right[:]) if p)
-        left.clear(); right.clear()
-    for row in rows:
-        a, b = [w for w in row if w.x1 <= gutter + 3], [w for w in row if w.x0 >= gutter - 3]
-        if len(a) + len(b) < len(row) or a and b and min(w.x0 for w in b) - max(w.x1 for w in a) < 0.6 * max(w.size for w in row):
-            flush()
-            parts.append([_joined(row)])
-        else:
-            if a: left.append(_joined(a))
-            if b: right.append(_joined(b))
-    flush()
+    "Words to rows, and rows to columns; each column by itself, since the lines of two need not stand on one height."
+    gutter = gutter or find_gutter(words, width)
+    if gutter is None: return [[_joined(row) for row in _gather(words)]]
+    left, right = _gather([w for w in words if w.x1 <= gutter + 3]), _gather([w for w in words if w.x0 >= gutter - 3])
+    across = _gather([w for w in words if w.x0 < gutter - 3 and w.x1 > gutter + 3])
+    rows = sorted(_reach_across(left, right, across), key=lambda r: -r[1].y)
+    parts, columns, last = [], ([], []), None
+    for side, row in rows + [(2, None)]:
+        if side == 2:
+            if any(columns): last = None
+            parts += [column[:] for column in columns if column]
+            for column in columns: column.clear()
+            if row and last: last.append(row)
+            elif row: parts.append(last := [row])
+        else: columns[side].append(row)
     return parts
 
-# %% ../nbs/09d_pages.ipynb #1bb17411
+def _reach_across(left: list[list[Row]], right: list[list[Row]], across: list[list[Row]]) -> list[tuple[int, Row]]:
+    "Rows with their side: 0 left, 1 right, 2 across the gutter; what touches on one height is one row."
+    sides = [[0, row] for row in left] + [[1, row] for row in right]
+    out = [[2, row] for row in across]
+    level = lambda a, b: abs(_joined(a).y - _joined(b).y) < 0.4 * max(w.size for w in a + b)
+    for one in out:
+        for other in [o for o in sides if level(one[1], o[1])]:
+            one[1] = sorted(one[1] + other[1], key=lambda w: w.x0)
+            sides.remove(other)
+    for one, other in [(a, b) for a in sides if a[0] == 0 for b in sides if b[0] == 1 and level(a[1], b[1])]:
+        if one in sides and other in sides and other[1][0].x0 - one[1][-1].x1 < 0.6 * max(w.size for w in one[1]):
+            out.append([2, one[1] + other[1]])
+            sides.remove(one); sides.remove(other)
+    return [(side, _joined(row)) for side, row in out + sides]
+
+# %% ../nbs/09d_pages.ipynb #391a33ed
 def _gather(words: list[Row]) -> list[list[Row]]:
     "Words in rows from the head of the page to its foot."
     rows: list[list[Row]] = []
@@ -274,14 +290,42 @@ def _gather(words: list[Row]) -> list[list[Row]]:
     return [sorted(row, key=lambda w: w.x0) for row in rows]
 
 def _joined(row: list[Row]) -> Row:
-    "One row out of its words; no space where two runs touch."
+    "One row out of its words; no space where two runs touch. Its y is that of its highest letter: middles differ from word to word."
     text = row[0].text
     for a, b in zip(row, row[1:]): text += (' ' if b.x0 - a.x1 > 0.12 * max(a.size, b.size) else '') + b.text
-    return Row(text, row[0].x0, max(w.x1 for w in row), sum(w.y for w in row) / len(row), max(w.size for w in row))
+    return Row(text, row[0].x0, max(w.x1 for w in row), max(w.y + w.size / 2 for w in row), max(w.size for w in row))
 
-# %% ../nbs/09d_pages.ipynb #6a3b2aa6
+# %% ../nbs/09d_pages.ipynb #a3ce89ea
+def gutters(
+    pages: list[list[Row]],  # the words of each page
+    widths: list[float],  # of the pages, in points
+) -> list[float | None]:  # where each page's gutter stands
+    "The gutter of each page; a page with a short second column takes the place that its neighbours show."
+    found = [find_gutter(words, width) for words, width in zip(pages, widths)]
+    known = sorted(g for g in found if g)
+    if len(known) < 2 or 2 * len(known) < len(found): return found
+    usual, out = known[len(known) // 2], []
+    for words, width, gutter in zip(pages, widths, found):
+        faint = gutter or find_gutter(words, width, share=0.04)
+        out.append(faint if faint and abs(faint - usual) < 0.04 * width else gutter)
+    return out
+
+# %% ../nbs/09d_pages.ipynb #d0014f48
 _NUMERAL = re.compile(r'[\W_]*(?:\d{1,4}|[ivxlcIVXLC]{1,7})[\W_]*')
 
+def is_catchword(
+    row: Row,  # the lowest of a page
+    rows: list[Row],  # of the same page
+    following: list[list[Row]],  # the next page, as `page_rows` gives it
+) -> bool:
+    "Whether a row of one or two words stands to the right of its page's left edge and begins one of the next page's first rows."
+    words, tops = row.text.split(), sorted((r for part in following for r in part), key=lambda r: -r.y)[:3]
+    word = words[-1].rstrip('-.,;:') if words else ''
+    if len(words) > 3 or len(word) < 2 or _NUMERAL.fullmatch(row.text): return False
+    left, right = min(r.x0 for r in rows), max(r.x1 for r in rows)
+    return row.x0 > left + 0.3 * (right - left) and any(r.text.startswith(word) for r in tops + [p[0] for p in following if p])
+
+# %% ../nbs/09d_pages.ipynb #c0ca5456
 def furniture(
     pages: list[list[list[Row]]],  # of each page its columns of rows
 ) -> dict[int, str]:  # id(row) -> reason
@@ -291,12 +335,7 @@ def furniture(
         rows = sorted((r for part in parts for r in part), key=lambda r: -r.y)
         for r in (rows[:2] + rows[-2:] if len(rows) > 4 else rows[:1] + rows[-1:]):
             edges.append((n, r, re.sub(r'[\W\d_]+', '', r.text).lower(), r in rows[:2]))
-        if n + 1 < len(pages) and rows and pages[n+1] and pages[n+1][0]:
-            last, after = rows[-1].text.split(), ' '.join(r.text for r in sorted((r for p in pages[n+1] for r in p),
-                                                            key=lambda r: -r.y)[:3])
-            if len(last) <= 2 and len(''.join(last)) > 1 and re.search(r'(?:^|\s)' + re.escape(last[-1].rstrip('-.,')),
-                                                            after) and not _NUMERAL.fullmatch(rows[-1].text):
-                found[id(rows[-1])] = 'catchword'
+        if n + 1 < len(pages) and rows and is_catchword(rows[-1], rows, pages[n+1]): found[id(rows[-1])] = 'catchword'
     near = [[] for _ in pages]
     for e in edges:
         for m in range(max(0, e[0] - 5), min(len(pages), e[0] + 6)): near[m].append(e)
@@ -368,7 +407,21 @@ def narrow_prose(
     "Whether a quarter of the lines after the first begin with a small letter."
     return sum(line[:1].islower() for line in lines[1:]) >= max(1, 0.25 * (len(lines) - 1))
 
-# %% ../nbs/09d_pages.ipynb #68419778
+# %% ../nbs/09d_pages.ipynb #4b634c2a
+_FOOTNOTE = re.compile(r'(?:[*†‡§¶‖]|\(?\d{1,2}\)?(?= ?[^\W\d])|\([a-z*]\))')
+
+def part_notes(
+    rows: list[Row],  # of one column, without furniture
+) -> tuple[list[Row], list[Row]]:  # its text, and the footnotes below it
+    "Cut a column where the small print of its foot begins with a note's mark."
+    if len(rows) < 4: return rows, []
+    usual = sorted(r.size for r in rows)[len(rows) // 2]
+    for i in range(1, len(rows)):
+        if _FOOTNOTE.match(rows[i].text) and all(r.size < 0.9 * usual for r in rows[i:]) and rows[i-1].size > rows[i].size:
+            return rows[:i], rows[i:]
+    return rows, []
+
+# %% ../nbs/09d_pages.ipynb #2f61035a
 @reader('pdf')
 def read_pdf(
     raw: bytes,  # a PDF file
@@ -377,21 +430,24 @@ def read_pdf(
     "The text layer of a PDF in reading order; raises ExtractError for damaged, locked, scanned or dangerous files."
     check_streams(raw, name)
     pages, meta = _pdf_pages(raw, name)
-    gone, dropped, blocks = furniture(pages), Counter(), []
+    gone, dropped, blocks, notes = furniture(pages), Counter(), [], []
     for parts in pages:
         for part in parts:
             for row in part:
                 if id(row) in gone: dropped[gone[id(row)]] += len(row.text.encode())
-            new = column_blocks([row for row in part if id(row) not in gone])
+            rows, foot = part_notes([row for row in part if id(row) not in gone])
+            new = column_blocks(rows)
             if blocks and new and continues(blocks[-1][-1], new[0][0]): blocks[-1] += new.pop(0)
-            blocks += new
+            if new: blocks += notes + new; notes = []
+            notes += column_blocks(foot)
+    blocks += notes
     widths = sorted(len(line) for block in blocks for line in block)
     width = widths[int(0.9 * len(widths))] if widths else 0
     text = '\n\n'.join(join_lines(b) if len(b) > 1 and (narrow_prose(b) or is_prose(b, width)) else '\n'.join(b) for b in blocks)
     if not text and pages: raise ExtractError(f'{name} has {len(pages)} pages and no text layer: it is a scan. Run OCR on it first.')
     return [Extracted(tidy_blocks(text), '', dict(meta, encoding='pdf', pages=len(pages)), dict(dropped))]
 
-# %% ../nbs/09d_pages.ipynb #45576cc4
+# %% ../nbs/09d_pages.ipynb #26884098
 def _pdf_pages(raw: bytes, name: str) -> tuple[list, dict]:
     "The rows of all pages, and the file's metadata; the library is locked, since it serves one thread at a time."
     import pypdfium2 as pdfium
@@ -403,7 +459,9 @@ def _pdf_pages(raw: bytes, name: str) -> tuple[list, dict]:
         try:
             if len(document) > MAX_PAGES: raise ExtractError(f'{name} has {len(document):,} pages; the limit is {MAX_PAGES:,}. Split it.')
             said = document.get_metadata_dict()
-            pages = [page_rows(page_words(document[i], name), document[i].get_width()) for i in range(len(document))]
+            words = [page_words(document[i], name) for i in range(len(document))]
+            widths = [document[i].get_width() for i in range(len(document))]
+            pages = [page_rows(*page) for page in zip(words, widths, gutters(words, widths))]
         except pdfium.PdfiumError as e: raise ExtractError(f'{name} is a damaged PDF ({e}). Fetch it again.') from None
         finally: document.close()
     return pages, {to: said[k].strip() for k, to in (('Title', 'title'), ('Author', 'author')) if (said.get(k) or '').strip()}
