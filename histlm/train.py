@@ -6,7 +6,7 @@
 __all__ = ['TrainError', 'Clock', 'matmul_rate', 'StopSignals', 'Stopped', 'Run', 'run_folder', 'existing_run', 'compile_pays',
            'train']
 
-# %% ../nbs/05_train.ipynb #29625daf
+# %% ../nbs/05_train.ipynb #8153265b
 import contextlib, dataclasses, math, os, shutil, signal, tempfile, threading, time
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from .checkpoint import (MetricsLog, find_checkpoint, list_checkpoints, load_che
 from .score import score_documents
 from .recipe import (TrainConfig, build_optimizers, compare_settings, lr_multiplier, micro_batches, planned_steps,
                            model_shape, resolve_settings)
-from .start import begin_with, start_tables
+from .start import FIT_STEPS, begin_with, start_tables
 
 # %% ../nbs/05_train.ipynb #942f5ace
 class TrainError(HistlmError):
@@ -93,7 +93,7 @@ class StopSignals:
 class Stopped(Exception):
     "A signal came while the run was measuring; its state was saved before."
 
-# %% ../nbs/05_train.ipynb #eb6e1b63
+# %% ../nbs/05_train.ipynb #07a0d815
 class Run:
     "A run in progress: settings, data, model, optimizers, log and position. Built fresh, or from its own last checkpoint."
     def __init__(
@@ -107,10 +107,11 @@ class Run:
         main = self.ranks.is_main
         self.folder = Path(broadcast(str(run_folder(config.run_dir)) if main else None))
         self.found = broadcast(existing_run(self.folder, config) if main else None)
+        if self.found: config = dataclasses.replace(config, start=self.found['resolved']['start'])  # a choice made once stays made
         self.c = resolve_settings(config, self.ranks.world_size, self.device)
         self.rows = self.c['batch_tokens'] // self.c['context']
-        self.clock, self.signals, self.step_times = Clock(), StopSignals(), []
-        self.state = dict(step=0, samples=0, tokens=0, clock_s=0., start_s=0., plan=None, best=None)
+        self.clock, self.signals, self.step_times, self.began_s = Clock(), StopSignals(), [], 0.
+        self.state = dict(step=0, samples=0, tokens=0, clock_s=0., start_s=0., start_steps=0, plan=None, best=None)
         self.track, self.close_tracker = (lambda row: None), (lambda: None)
 
 # %% ../nbs/05_train.ipynb #86aeb4ab
@@ -187,19 +188,20 @@ def check_identity(self: Run) -> None:
         raise TrainError(f'{self.folder.name} was begun with {name} {show(self.found.get(name))} and would go on with {show(now)}: '
                          'restore what it was begun with, or choose another run name')
 
-# %% ../nbs/05_train.ipynb #a3753fef
+# %% ../nbs/05_train.ipynb #08e0338f
 @patch
 def begin(self: Run) -> None:
-    "Put tables fitted to the corpus's pairs into the new model, and charge their seconds to the clock."
+    "Put an embedding and a head fitted to the corpus's bigrams into the new model, and charge their seconds to the clock."
     c, width = self.c, self.model.config.n_embd
     limit = 15 * c['max_minutes'] or math.inf  # seconds: a quarter of the minutes
     made = start_tables(self.data, width, c['seed'], limit, self.device) if self.ranks.is_main else None
-    tables, seconds = broadcast(made)
+    tables, seconds, n_steps = broadcast(made)
     begin_with(self.model, tables)
-    self.state['start_s'], self.clock = seconds, Clock(seconds)
-    if self.ranks.is_main: print(f'embedding and head start from the pairs of the corpus, at the cost of {human_time(seconds)} on the clock', flush=True)
+    self.state['start_s'], self.state['start_steps'], self.clock = seconds, n_steps, Clock(seconds)
+    if self.ranks.is_main: print(f'embedding and head start from the bigrams of the corpus ({n_steps} of {FIT_STEPS} steps'
+                                 f'{", cut to fit max_minutes" * (n_steps < FIT_STEPS)}); {human_time(seconds)} on the clock', flush=True)
 
-# %% ../nbs/05_train.ipynb #b34dcfb1
+# %% ../nbs/05_train.ipynb #a4d6364d
 @patch
 def open_folder(self: Run) -> None:
     "Begin the run's folder, or continue from its last checkpoint; raises what chapter 04 raises for a damaged one."
@@ -216,7 +218,7 @@ def open_folder(self: Run) -> None:
     elif self.found and self.ranks.is_main:
         self.log.rewind(-1)
         print('this run was stopped before its first save: starting from its first step', flush=True)
-    if path is None and c['start'] == 'pairs': self.begin()
+    if path is None and c['start'] == 'bigrams': self.begin()
     if self.ranks.is_main: self.write_down()
     barrier()
 
@@ -243,7 +245,7 @@ def pieces(self: Run) -> list:  # of (ids, targets, dropout seeds), on the devic
         made.append([None if t is None else t.to(self.device, non_blocking=True) for t in tensors])
     return made
 
-# %% ../nbs/05_train.ipynb #6b815664
+# %% ../nbs/05_train.ipynb #af5800cc
 @patch
 def train_step(self: Run) -> tuple:  # (loss, gradient norm): scalars on the device; the loss is this rank's, nats a token
     "One optimizer step over one global batch."
@@ -257,7 +259,7 @@ def train_step(self: Run) -> tuple:  # (loss, gradient norm): scalars on the dev
     norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), c['grad_clip'] or math.inf)
     self.lr = c['lr'] * lr_multiplier(s['step'], s['plan'], c['warmup_steps'], c['schedule'], c['decay_fraction'], c['min_lr_fraction'])
     for optimizer in self.optimizers.values():
-        for group in optimizer.param_groups: group['lr'] = self.lr * group.get('rate', 1.)
+        for group in optimizer.param_groups: group['lr'] = self.lr * group['lr_scale']
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
     s['step'] += 1; s['samples'] += self.rows; s['tokens'] += c['batch_tokens']
@@ -365,7 +367,7 @@ def save(
         self.log.close()
     barrier()
 
-# %% ../nbs/05_train.ipynb #e92f1229
+# %% ../nbs/05_train.ipynb #f4211cac
 @patch
 def load(
     self: Run,
@@ -373,7 +375,7 @@ def load(
 ) -> None:
     "Continue from a checkpoint: weights, optimizers, position, clock, plan, and the log up to that step."
     state = load_checkpoint(path, self.model, self.optimizers, expect=self.identity())
-    self.state = {k: state.get(k, first) for k, first in self.state.items()}
+    self.state = {k: state[k] for k in self.state}
     if state['budget'] != self.budget(): self.state['plan'] = None  # another budget gets a plan of its own
     self.clock = Clock(self.state['clock_s'])
     if self.ranks.is_main:
@@ -392,7 +394,7 @@ def evaluate(self: Run) -> bool:  # whether this is the best so far
                f"step {s['step']:>6,}  valid {found['bits_per_byte']:.4f} bits per byte{'  (best so far)' if best else ''}")
     return best
 
-# %% ../nbs/05_train.ipynb #19082b94
+# %% ../nbs/05_train.ipynb #7badce7e
 @patch
 def make_plan(self: Run) -> None:
     "Fix the length of the run as soon as it is known (rank 0 decides), and put it in the log."
@@ -400,7 +402,7 @@ def make_plan(self: Run) -> None:
     if self.device.type == 'cuda': torch.cuda.synchronize()
     s, now = self.state, self.clock.seconds
     times = [b - a for a, b in zip(self.step_times[2:], self.step_times[3:])]  # the first steps compile
-    s['plan'] = broadcast(planned_steps(self.c, s['step'], now, times))
+    s['plan'] = broadcast(planned_steps(self.c, s['step'], now, times, self.began_s))
     self.step_times.append(now)
     if s['plan'] is not None:
         self.write(dict(step=s['step'], planned_steps=s['plan']),
@@ -432,13 +434,14 @@ def agree(self: Run) -> tuple:  # (stop, save, out of time), the same on every r
     every = c['save_every_steps']
     return stop, save or bool(every and self.state['step'] % every == 0), over
 
-# %% ../nbs/05_train.ipynb #407ba8d6
+# %% ../nbs/05_train.ipynb #2bbf8824
 @patch
 def loop(self: Run) -> str:  # 'finished' or 'stopped'
     "Train until the plan is fulfilled, the clock has run out, or a signal comes."
     c, s = self.c, self.state
     self.saved_at, self.reported = time.perf_counter(), (s['tokens'], self.clock.seconds)
     self.model.train()
+    self.began_s = self.clock.seconds
     self.clock.start()
     if not c['max_minutes']: self.make_plan()
     if self.agree()[0]: return 'stopped'  # a signal came while the run was being built
@@ -455,7 +458,7 @@ def loop(self: Run) -> str:  # 'finished' or 'stopped'
     self.clock.stop()
     return 'finished'
 
-# %% ../nbs/05_train.ipynb #450c5671
+# %% ../nbs/05_train.ipynb #850c3ee9
 @patch
 def finish(self: Run) -> dict:  # the content of result.json
     "Measure the finished model on the whole valid split and write result.json."
@@ -467,7 +470,7 @@ def finish(self: Run) -> dict:  # the content of result.json
                   compile=c['compile'], steps=s['step'], tokens_seen=s['tokens'], epochs=s['samples'] / n_samples(self.train_text, c['context']),
                   tokens_per_s=s['tokens'] / max(s['clock_s'] - s['start_s'], 1e-9), train_bits_per_byte=seen['bits_per_byte'],
                   valid_bits_per_byte=valid['bits_per_byte'], valid_loss=valid['loss'], valid_bytes=valid['bytes'],
-                  valid_documents=valid['documents'], clock_s=s['clock_s'], start_s=s['start_s'], wall_s=time.perf_counter() - self.started,
+                  valid_documents=valid['documents'], clock_s=s['clock_s'], start=c['start'], start_s=s['start_s'], start_steps=s['start_steps'], wall_s=time.perf_counter() - self.started,
                   peak_rss_bytes=int(all_reduce(float(peak_rss_bytes()), 'max')), corpus_fingerprint=self.data.corpus_fingerprint,
                   tokenizer_fingerprint=self.data.tokenizer_fingerprint, budget=self.budget())
     if self.ranks.is_main: write_json(self.folder/'result.json', result)

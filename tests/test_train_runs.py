@@ -119,7 +119,7 @@ def test_a_larger_budget_continues_a_finished_run_on_the_same_caches(first, home
 # Ranks
 
 def test_two_ranks_equal_one(home):
-    hard = dict(optimizer='adamw', lr=1e-3, dropout=0.1, per_device_batch=4, corpus='sample:80kB', vocab_size=600)  # accumulation, epochs
+    hard = dict(optimizer='adamw', lr=1e-3, dropout=0.1, per_device_batch=4, corpus='sample:80kB', vocab_size=600, start='bigrams')  # accumulation, epochs
     got = run(plain_command('ranks1', home, max_steps=40, **hard), **environment(home))
     assert got.returncode == 0, got.stdout[-3000:]
     got = train('ranks2', '--steps', 40, '--nproc', 2, home=home, **hard)
