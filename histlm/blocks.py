@@ -595,7 +595,7 @@ def from_row(
 DOCUMENTS = pa.schema([('id', pa.string()), ('text', pa.string()), ('year', pa.int32()), ('source', pa.string()), ('title', pa.string()),
                        ('author', pa.string()), ('licence', pa.string()), ('origin', pa.string()), ('split', pa.string()), ('sha256', pa.string())])
 
-# %% ../nbs/12b_blocks.ipynb #e5f31370
+# %% ../nbs/12b_blocks.ipynb #9006ea5b
 class TableWriter:
     "Writes rows to a Parquet file in groups whose size depends on the rows alone; memory holds one group."
     def __init__(self,
@@ -626,6 +626,11 @@ class TableWriter:
         self.flush()
         self.writer.close()
 
+    def __enter__(self): return self
+    def __exit__(self, kind, *_):
+        "Finish the file; after an error let go of it, before whoever opened it throws it away."
+        self.close() if kind is None else self.writer.close()
+
 # %% ../nbs/12b_blocks.ipynb #d6cb0ee6
 PART = pa.schema([*DOCUMENTS, ('file', pa.string()), ('terms', pa.string()), *SIGNED])
 EXAMPLES = 4  # examples of each rule that a card shows
@@ -636,7 +641,7 @@ def smallest(
     "A choice that does not depend on the order in which the examples were found."
     return sorted(examples, key=lambda e: zlib.crc32(f'{e["id"]}\n{e["text"]}'.encode()))[:EXAMPLES]
 
-# %% ../nbs/12b_blocks.ipynb #5d6afd0f
+# %% ../nbs/12b_blocks.ipynb #91c91eba
 class WriteParts(PipelineStep):
     "Writes the documents, the ledger and the examples of each shard, and lets the stream pass."
     type, name = '💽 - WRITER', 'histlm parts'
@@ -652,11 +657,10 @@ class WriteParts(PipelineStep):
             with ExitStack() as stack:
                 place = Path(self.work, 'parts')
                 documents, ledger = [stack.enter_context(atomic_open(place/f'{shard}.{n}.parquet', 'wb')) for n in ('documents', 'ledger')]
-                writers, best = (TableWriter(documents, PART), TableWriter(ledger, LEDGER)), {}
+                writers, best = [stack.enter_context(TableWriter(f, columns)) for f, columns in ((documents, PART), (ledger, LEDGER))], {}
                 for item in items:
                     with self.track_time(): self.write(item, *writers, best)
                     yield item
-                for w in writers: w.close()
                 stack.enter_context(atomic_open(place/f'{shard}.examples.json')).write(json.dumps(best, ensure_ascii=False))
 
 # %% ../nbs/12b_blocks.ipynb #9a17d494

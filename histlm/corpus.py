@@ -194,7 +194,7 @@ def facts(self: Tally) -> dict:  # JSON-able
                 unread=self.unread, examples={k: self.examples[k] for k in sorted(self.examples, key=lambda k: (order.index(k.split(' / ')[0]), k))},
                 bias=dict(terms=dict(sorted(terms.items())), by_century=tidy(self.by_century)))
 
-# %% ../nbs/13_corpus.ipynb #12043e3d
+# %% ../nbs/13_corpus.ipynb #656084ce
 class CorpusWriter:
     "Writes documents/00000.parquet, 00001.parquet … and ledger.parquet below a folder."
     def __init__(self,
@@ -216,6 +216,12 @@ class CorpusWriter:
         self.room -= n_bytes
         if self.room <= 0: self.close_documents()
 
+    def __enter__(self): return self
+    def __exit__(self, *_):
+        "After an error let go of what is open: the folder around it is thrown away."
+        for table in (self.open and self.documents, self.ledger):
+            if table: table.writer.close()
+
     def close_documents(self) -> None:
         "Finish the file that is open."
         if self.open is None: return
@@ -228,6 +234,7 @@ class CorpusWriter:
         self.close_documents()
         self.ledger.close()
         self.ledger_file.close()
+        self.ledger = None
         return {n: [(self.folder/n).stat().st_size, file_sha256(self.folder/n)] for n in self.files}
 
 # %% ../nbs/13_corpus.ipynb #68d6d702
@@ -273,7 +280,7 @@ def copy_part(
         for g in range(file.num_row_groups):
             for row in file.read_row_group(g, use_threads=False).to_pylist(): _finish_document(row, copies, book, out, tally)
 
-# %% ../nbs/13_corpus.ipynb #3fe96ee2
+# %% ../nbs/13_corpus.ipynb #f83e5a28
 def finish_corpus(
     work: str | os.PathLike,  # the working folder, all parts done
     folder: str | os.PathLike,  # an existing, empty folder to fill
@@ -286,9 +293,10 @@ def finish_corpus(
     if missing:
         raise CorpusError(f'{len(missing)} of {len(shards)} parts are missing, the first {missing[0]}. Run the blocks again, done parts are kept; '
                           f'if they say that all is done, remove {work} and start from the plan.')
-    copies, out, tally = find_copies(work), CorpusWriter(folder), Tally()
-    for shard in progress(shards, desc='writing', unit='parts'): copy_part(work, shard, copies, out, tally)
-    files = out.close()
+    copies, tally = find_copies(work), Tally()
+    with CorpusWriter(folder) as out:
+        for shard in progress(shards, desc='writing', unit='parts'): copy_part(work, shard, copies, out, tally)
+        files = out.close()
     facts = dict(format=1, name=plan['name'], fingerprint=fingerprint(files), build=plan['build'], **tally.facts(), input=plan['input'],
                  settings=plan['settings'], code=plan['code'], files=files)
     names = ['ledger.parquet', *write_card(facts, folder)]
