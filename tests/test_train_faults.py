@@ -9,7 +9,7 @@ from training import (environment, kill, metrics, plain_command, processes_of, s
 
 STEPS = 40
 FAULTS = dict(save_every_steps=7, save_every_s=0, dropout=0.1)
-STARTS = dict(adamw='random', muon='bigrams')  # each way to begin, with one of the optimizers
+STARTS = dict(adamw='auto', muon='bigrams')  # each way to begin, with one of the optimizers
 LINUX = pytest.mark.skipif(not os.path.exists('/proc/self/environ'), reason='looks for orphans in /proc')
 
 
