@@ -34,12 +34,12 @@ def _training_notebook():
     "Where the training notebook is."
     return project_root()/'nbs'/'05_train.ipynb'
 
-# %% ../nbs/06a_job.ipynb #73601e8f
+# %% ../nbs/06a_job.ipynb #a3f3a26f
 def train_parser() -> argparse.ArgumentParser:  # raises `LaunchError` for what it cannot read
     "The command line of `scripts/train`."
     p = _Parser(prog='scripts/train', allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter,
                 description='Train a model of historical English: corpus, tokenizer, shards, training notebook, samples.\n'
-                'Without arguments: the small model on the embedded sample, for five minutes.',
+                'Without arguments: the small model on the embedded sample, for four minutes of training.',
                 epilog='parameters for -p (0, empty and auto leave the choice to the preset or the machine):\n'
                 f'{parameter_help(_training_notebook())}\n\n'
                 'exit codes: 0 finished; 3 stopped with its state saved (the same command goes on); 1 failed, the reason last')
@@ -47,7 +47,7 @@ def train_parser() -> argparse.ArgumentParser:  # raises `LaunchError` for what 
     p.add_argument('--preset', help='tiny, small, slm or regular (default: small)')
     p.add_argument('--family', help='modern or gpt2 (default: modern)')
     budget = p.add_argument_group('budget, one of')
-    budget.add_argument('--minutes', dest='max_minutes', help='of the training clock (default: 5)')
+    budget.add_argument('--minutes', dest='max_minutes', help='of the training clock (default: 4)')
     budget.add_argument('--steps', dest='max_steps', help='optimizer steps')
     budget.add_argument('--tokens', dest='max_tokens', help='tokens read')
     p.add_argument('--nproc', help='processes, one a GPU (default: all GPUs, else 1)')
@@ -92,9 +92,9 @@ def corpus_place(
     if next(folder.iterdir(), None) is None: raise LaunchError(f'corpus {folder} is empty')
     return str(folder)
 
-# %% ../nbs/06a_job.ipynb #01e0407a
+# %% ../nbs/06a_job.ipynb #c2fcb55a
 _BUDGETS = ('max_minutes', 'max_steps', 'max_tokens')
-_MAIN_JOB = dict(corpus='sample', preset='small', max_minutes=5.0)
+_MAIN_JOB = dict(corpus='sample', preset='small', max_minutes=4.0)
 
 def _defaults(said, saved):
     "What applies where the command line is silent: the run's own settings, or those of the main job; one budget replaces all."
@@ -224,7 +224,7 @@ def job_verdict(
     stopped = [reason for c, reason in found if c == 3]
     return (3, stopped[0]) if stopped else (0, found[0][1])
 
-# %% ../nbs/06a_job.ipynb #adb5b66a
+# %% ../nbs/06a_job.ipynb #68cf6c83
 def closing_note(
     result: dict,          # from result.json
     folder: Path,          # the run's folder
@@ -239,7 +239,7 @@ def closing_note(
              f'text it was trained on {r["train_bits_per_byte"]:.3f}; without a model it is 8.']
     for i, text in enumerate(samples[:3], 1):
         lines += ['', f'Sample {i}:', *[f'  {line}' for line in text.splitlines() if line.strip()][:12]]
-    kind, had = next(((k[4:], v) for k, v in r.get('budget', {}).items() if v), ('minutes', 5))
+    kind, had = next(((k[4:], v) for k, v in r.get('budget', {}).items() if v), ('minutes', _MAIN_JOB['max_minutes']))
     return '\n'.join(lines + ['', f'Look at   {short_path}/train.rank0.ipynb (curves), metrics.jsonl, result.json',
         f'Go on     scripts/train --run {folder.name if folder.parent == runs_root() else short_path} --{kind} {2 * had:g}',
         f'Write     .venv/bin/python -m histlm.generate {short_path} --prompt "My Lord,"'])

@@ -414,13 +414,15 @@ def is_complete(self: Run) -> bool:
     "Whether the plan is fulfilled."
     return self.state['plan'] is not None and self.state['step'] >= self.state['plan']
 
-# %% ../nbs/05_train.ipynb #8dc453ee
+# %% ../nbs/05_train.ipynb #fd242fa8
 @patch
 def eval_due(self: Run) -> bool:
-    "Whether to validate after this step: as often as asked for, else about ten times in a run; and at its end."
+    "Whether to validate after this step: as often as asked for, else ten times in a long run, fewer in a short one; and at its end."
     step, plan, every = self.state['step'], self.state['plan'], self.c['eval_every_steps']
-    if plan and not every: every = max(10, plan // 10)
-    return bool(every and step % every == 0) or step == plan
+    if step == plan or every: return step == plan or step % every == 0
+    if not plan: return False
+    every = max(25, plan // 10)
+    return step % every == 0 and plan - step >= every / 2  # the one at the end is near
 
 # %% ../nbs/05_train.ipynb #687646fc
 @patch

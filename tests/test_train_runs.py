@@ -63,7 +63,7 @@ def test_train_leaves_everything_in_the_runs_folder(first):
     rows = metrics(run_dir)
     assert sorted(rows) == list(range(1, 25))
     assert {'step', 'loss', 'lr', 'grad_norm', 'tokens', 'tokens_per_s', 'mfu'} <= rows[1].keys()
-    assert {'valid_loss', 'valid_bits_per_byte'} <= metrics(run_dir, 'valid_loss')[20].keys()
+    assert {'valid_loss', 'valid_bits_per_byte'} <= metrics(run_dir, 'valid_loss')[24].keys()
     assert rows[24]['loss'] < rows[1]['loss']
 
 
