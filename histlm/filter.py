@@ -590,15 +590,13 @@ def _modern_advert(blocks, settings):
         if len(found) > 1 or any(re.match(r'https?:|www|\S+@|\w+\.(?:com|org|net|co)', f) for f in found):
             yield from ((i, s, e, ' + '.join(sorted(found))) for s, e in _guilty_parts(b, _MODERN_AD.search))
 
-# %% ../nbs/11_filter.ipynb #8b3e5439
+# %% ../nbs/11_filter.ipynb #ade1b982
 @lru_cache(8)
 def _dated(cutoff: int) -> frozenset:
     "The key words of all that was first attested after the cutoff."
-    return frozenset(_after(cutoff)) | {word for word, (_, year) in _THINGS.items() if year > cutoff}
+    return frozenset(_after(cutoff))
 
-_THINGS = {form.encode(): (form.rstrip('s'), year) for name, year in (('telephone', 1876), ('fingerprint', 1880)) for form in (name, name + 's')}
-
-# %% ../nbs/11_filter.ipynb #dce7a4a7
+# %% ../nbs/11_filter.ipynb #80ad670c
 def _anachronisms(
     text: str,  # a block
     cutoff: int,  # words first attested after this year are reported
@@ -607,9 +605,9 @@ def _anachronisms(
     "What `anachronistic` finds, with less searching."
     keys, watched = _dated(cutoff).intersection(words), _after(cutoff)
     if not keys: return []
-    line, things = b' '.join(words), {_THINGS[k] for k in keys if k in _THINGS}
-    keys = {k for k in keys if any(' ' not in word or word[:-1].encode() in line for _, word, _ in watched.get(k, ()))}
-    return sorted(things.union(anachronistic(text, cutoff, keys) if keys else ()))
+    line = b' '.join(words)
+    keys = {k for k in keys if any(' ' not in word or word[:-1].encode() in line for _, word, _ in watched[k])}
+    return anachronistic(text, cutoff, keys) if keys else []
 
 # %% ../nbs/11_filter.ipynb #b2ec6a12
 _INSTITUTION = Phrases(r'''
