@@ -394,19 +394,21 @@ def evaluate(self: Run) -> bool:  # whether this is the best so far
                f"step {s['step']:>6,}  valid {found['bits_per_byte']:.4f} bits per byte{'  (best so far)' if best else ''}")
     return best
 
-# %% ../nbs/05_train.ipynb #7badce7e
+# %% ../nbs/05_train.ipynb #8de1437d
 @patch
 def make_plan(self: Run) -> None:
-    "Fix the length of the run as soon as it is known (rank 0 decides), and put it in the log."
-    if self.state['plan'] is not None: return
-    if self.device.type == 'cuda': torch.cuda.synchronize()
-    s, now = self.state, self.clock.seconds
+    "Fix the length of the run as soon as it is known (rank 0 decides), look again every ten steps where the budget is time, and log each plan."
+    s, old, now = self.state, self.state['plan'], self.clock.seconds
+    if old is not None and not self.c['max_minutes']: return
+    if old is None and self.device.type == 'cuda': torch.cuda.synchronize()
     times = [b - a for a, b in zip(self.step_times[2:], self.step_times[3:])]  # the first steps compile
-    s['plan'] = broadcast(planned_steps(self.c, s['step'], now, times, self.began_s))
     self.step_times.append(now)
-    if s['plan'] is not None:
-        self.write(dict(step=s['step'], planned_steps=s['plan']),
-                   f"step {s['step']:>6,}  plan: {s['plan']:,} steps, {human_count(s['plan'] * self.c['batch_tokens'])} tokens")
+    if old is not None and s['step'] % 10: return
+    new = broadcast(planned_steps(self.c, s['step'], now, times[-max(10, len(times) // 4):] if old else times, self.began_s))
+    if new is None or old is not None and abs(new - old) <= .03 * old: return
+    s['plan'] = new
+    self.write(dict(step=s['step'], planned_steps=new),
+               f"step {s['step']:>6,}  plan: {new:,} steps, {human_count(new * self.c['batch_tokens'])} tokens{', was ' + format(old, ',') if old else ''}")
 
 # %% ../nbs/05_train.ipynb #c7191d42
 @patch
