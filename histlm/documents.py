@@ -373,27 +373,29 @@ class Entry:
     sha256: str  # of the file's bytes
     n_raw: int  # the file's length in bytes
 
-# %% ../nbs/00b_documents.ipynb #ae0ac837
+# %% ../nbs/00b_documents.ipynb #894630cb
 def inside(
     root: Path,  # the corpus folder, resolved
     path: Path,  # a file that should be in it
 ) -> Path:  # the file, resolved
-    "The file's true place; raises CorpusError where that is outside the corpus folder or nowhere."
-    real = path.resolve()
+    "The file's true place; raises CorpusError where that is outside the corpus folder or nowhere, or links lead in a circle."
+    try: there = (real := path.resolve()).is_file()
+    except (OSError, RuntimeError, ValueError): real, there = path, False  # a circle; too long a name; a zero byte in it
     if not real.is_relative_to(root):
         raise CorpusError(f'{path} leads to {real}, outside the corpus folder {root}. Copy the file into the '
                           f'corpus.')
-    if not real.is_file():
-        raise CorpusError(f'{path} is listed but there is no such file. Restore it, or take it off the list.')
+    if not there:
+        what = 'is a link that leads nowhere or in a circle' if os.path.islink(path) else 'is listed but there is no such file'
+        raise CorpusError(f'{path} {what}. Restore the file, or take it off the list.')
     return real
 
-# %% ../nbs/00b_documents.ipynb #98e6ecbb
+# %% ../nbs/00b_documents.ipynb #eb32d08b
 def list_folder(
     root: Path,  # an existing folder, resolved
     every: bool = False,  # list files of all endings; those that are not read have the kind ''
-    bad: list | None = None,  # takes (record, error) of links that lead outside; None: raise
+    bad: list | None = None,  # takes (record, error) of links that lead outside, in a circle or nowhere; None: raise
 ) -> tuple[list, Counter]:  # (path, kind, record) in the order of names; what was not read, counted by ending
-    "The readable files below a folder; raises CorpusError for a link that leads out of it."
+    "The readable files below a folder; raises CorpusError for a link that leads out of it or nowhere."
     found, other = [], Counter()
     for folder, folders, files in os.walk(root):
         folders[:] = sorted(f for f in folders if not f.startswith('.'))

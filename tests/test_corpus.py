@@ -193,6 +193,23 @@ def test_names_that_are_hard_on_tools(tmp_path):
     assert facts['documents'] == 4 and set(facts['by_source']) == {'$x_{$', '_drafts', 'line\nend', 'src'} and check_ledger(tmp_path/'out')
 
 
+def test_links_in_a_circle_are_named_and_the_rest_goes_on(tmp_path):
+    "A folder without a manifest, in which two links lead to each other, one to itself, and a linked folder to its parent."
+    src, letter = tmp_path/'src', 'SIR,\n\n' + ' '.join(f'I shall send the {n}th Parcel of your Goods by the Carrier on Tuesday.' for n in range(5, 40)) + '\n'
+    (src/'letters').mkdir(parents=True)
+    (src/'letters'/'1.txt').write_text(letter)
+    for name, to in (('a.txt', 'b.txt'), ('b.txt', 'a.txt'), ('letters/self.txt', 'self.txt'), ('letters/up', '..')): os.symlink(to, src/name)
+    with pytest.raises(CorpusError, match='in a circle'): open_corpus(src)
+    build_corpus(src, tmp_path/'out', workers=1)
+    assert {r['file']: (r['stage'], r['reason']) for r in ledger(tmp_path/'out') if r['outcome'] == 'dropped'} == {
+        name: ('extract', 'no file') for name in ('a.txt', 'b.txt', 'letters/self.txt')}
+    assert list(texts(tmp_path/'out')) == ['letters/1.txt'] and check_ledger(tmp_path/'out')['files'] == 4
+    (src/'manifest.csv').write_text('path\nletters/1.txt\nletters/self.txt\n')
+    with pytest.raises(CorpusError, match='line 3.*in a circle'): open_corpus(src)
+    build_corpus(src, tmp_path/'listed', workers=1)
+    assert list(texts(tmp_path/'listed')) == ['letters/1.txt'] and check_ledger(tmp_path/'listed')['files'] == 2
+
+
 def test_a_year_outside_the_four_digits_is_a_year(tmp_path):
     (tmp_path/'src').mkdir()
     rows, letter = [], 'I have yours of the 5th instant, and shall wait upon you in Fleet-street on Tuesday. ' * 12
