@@ -80,7 +80,7 @@ SESSION_OUT = {'f18450707-1': 'THE WHOLE PROCEEDINGS', 't18450707-1': 'Before Mr
 
 ECCO = ('ADVERTISEMENT.I COMMIT these Pa∣pers, printed in M.DCC.XLI. by the Care of Dr. Sloane, D.D.F.R.S. to the Press, being troubled with that Itch of '
         'ScribblingParody of a Line.THE Reader may find them at St.Paul\'s, if he has a Mind to it, and will be\nso kind as to read them over.'
-        'CHAP. I.What Pen displayBritannia\'s Pomp upon that happy Day,When Royal George our City dain\'d to Grace,And freed her Race?FINIS.')
+        'CHAP. I.What Pen displayBritannia\'s Pomp upon that happy Day,When Royal George our City dain\'d to Grace,And freed her Race?FINIS.Digitized by VjOOQIC')
 ECCO_OUT = '''ADVERTISEMENT.
 
 I COMMIT these Pa∣pers, printed in M.DCC.XLI. by the Care of Dr. Sloane, D.D.F.R.S. to the Press, being troubled with that Itch of Scribbling
@@ -96,7 +96,9 @@ Britannia's Pomp upon that happy Day,
 When Royal George our City dain'd to Grace,
 And freed her Race?
 
-FINIS.'''
+FINIS.
+
+Digitized by VjOOQIC'''
 
 XHTML = '''<?xml version="1.0" encoding="utf-8"?><html xmlns="http://www.w3.org/1999/xhtml" xmlns:epub="http://www.idpf.org/2007/ops" xml:lang="en-GB"><head><title>XVIII</title></head>
 <body><section epub:type="chapter"><h2>XVIII</h2><p>Change&nbsp;begets.<a epub:type="noteref">2</a></p><blockquote><p><span>The doctor’s</span><br/><span>an ass.</span></p></blockquote>
@@ -208,6 +210,7 @@ OFF = {
     'name of breaks': ('ecco', ecco, 'name_breaks', lambda segments, *_: ['\n'] * len(segments)),
     'headings': ('ecco', ecco, 'is_heading', never),
     'abbreviations': ('ecco', ecco, '_SHORTENED', re.compile('(?!)')),
+    'misread signs stay whole': ('ecco', ecco, 'parts_words', lambda *_: True),
     'initials and years': ('ecco', ecco, '_initial_joint', lambda *_: '\n'),
     'notes placed': ('tei', markup, 'keep_note', never),
     'references dropped': ('tei', markup, 'keep_note', lambda *_: True),
