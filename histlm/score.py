@@ -256,7 +256,7 @@ def _score_batch(model, batch: WindowBatch, tallies: list, device: torch.device)
                              'have gone wrong; try --precision fp32, or an earlier checkpoint.')
         tallies[number].add(w, row)
 
-# %% ../nbs/04a_score.ipynb #daf78df3
+# %% ../nbs/04a_score.ipynb #6d0a0921
 def score_documents(
     model: Callable,  # maps ids (R, T) to logits (R, T, V): a GPT, compiled or not, or any such function
     documents: Iterable,  # of (ids without boundary tokens, UTF-8 bytes of the text); may be a generator
@@ -269,6 +269,7 @@ def score_documents(
     static: bool | None = None,  # one shape for all batches; None: if the model is compiled
     keep_token_bits: bool = False,  # also give each token's bits (4 bytes of memory a token)
     progress: bool = False,  # say how far it is, if it takes more than two seconds
+    before_batch: Callable = lambda: None,  # called before each batch; what it raises ends the scoring
 ) -> list[DocumentScore]:  # one for each document, in order
     "Score whole documents in batches, each token once; raises ScoreError for what makes no sense."
     context, stride, device = _settings(model, context, stride, device)
@@ -279,7 +280,9 @@ def score_documents(
         batch_tokens or (8192 if device.type == 'cpu' else 65_536), static)
     if progress: batches = with_progress(batches, total, 'scoring', 'tokens', scale=lambda b: b.n_scored)
     with evaluating(model), autocast(device, pick_precision(precision, device)):
-        for batch in batches: _score_batch(model, batch, tallies, device)
+        for batch in batches:
+            before_batch()
+            _score_batch(model, batch, tallies, device)
     return [t.done() for t in tallies]
 
 # %% ../nbs/04a_score.ipynb #2b2d43ac

@@ -266,7 +266,7 @@ def train_step(self: Run) -> tuple:  # (loss, gradient norm): scalars on the dev
     self.latest = (total, norm)
     return self.latest
 
-# %% ../nbs/05_train.ipynb #821ce5b0
+# %% ../nbs/05_train.ipynb #92146acb
 @patch
 def measure(
     self: Run,
@@ -276,13 +276,11 @@ def measure(
 ) -> dict:  # loss (nats a token), bits_per_byte, bytes, documents
     "The model's exact score on a split, shared among the ranks; raises Stopped if a signal comes in between."
     chosen = validation_documents(split, max_bytes)[self.ranks.rank::self.ranks.world_size]
-    def documents():
-        for index, n_tokens, n_bytes in chosen:
-            if self.signals.received and self.ranks.world_size == 1: raise Stopped
-            yield split.document(index)[:n_tokens], n_bytes
+    def heed():
+        if self.signals.received and self.ranks.world_size == 1: raise Stopped
     self.model.eval()
-    scores = score_documents(self.model, documents(), self.data.tokenizer.eot_id, device=self.device, precision=self.precision,
-                             progress=progress and self.ranks.is_main)
+    scores = score_documents(self.model, ((split.document(i)[:n], n_bytes) for i, n, n_bytes in chosen), self.data.tokenizer.eot_id,
+                             device=self.device, precision=self.precision, progress=progress and self.ranks.is_main, before_batch=heed)
     self.model.train()
     sums = torch.tensor([[s.bits, s.n_bytes, s.n_tokens, 1] for s in scores] or [[0.] * 4], dtype=torch.float64).sum(0)
     bits, n_bytes, n_tokens, n = all_reduce(sums, 'sum').tolist()
