@@ -4,8 +4,10 @@
 
 # %% auto #0
 __all__ = ['MAX_STREAM', 'MAX_PAGES', 'MAX_PAGE_CHARS', 'frame_reason', 'is_menu', 'main_part', 'PageCollector', 'page_meta',
-           'read_html', 'check_streams', 'Row', 'page_words', 'find_gutter', 'page_rows', 'gutters', 'is_catchword',
-           'furniture', 'fills', 'column_blocks', 'continues', 'narrow_prose', 'part_notes', 'read_pdf']
+           'read_html', 'check_streams', 'Row', 'page_words', 'find_gutter', 'page_rows', 'gutters', 'Edge',
+           'edge_rows', 'page_reason', 'is_catchword', 'catch_rows', 'furniture', 'fills', 'left_edge', 'indents',
+           'overhangs', 'hanging_rows', 'column_blocks', 'continues', 'narrow_prose', 'is_list', 'part_notes',
+           'margins', 'goes_on', 'flow', 'read_pdf']
 
 # %% ../nbs/09d_pages.ipynb #3f559c8e
 import re, threading, zlib
@@ -217,22 +219,24 @@ def page_words(
     text_page.close()
     return words
 
-# %% ../nbs/09d_pages.ipynb #7243e6e4
+# %% ../nbs/09d_pages.ipynb #1aa4d730
 def find_gutter(
     words: list[Row],  # of one page
     width: float,  # of the page, in points
     share: float = 0.2,  # least part of the runs on either side
 ) -> float | None:  # where the gutter stands; None: one column
-    "The middle of the widest vertical strip that one run in twelve crosses at most, while many stand on both sides."
+    "The middle of the vertical strip that the fewest runs cross, one in twelve and one row in eight at most, while many stand on both sides."
     if len(words) < 12: return None
-    best = (5.0, None)  # the strip must be wider than a space between words
+    best = (-len(words), 0.0, None)
+    limit = max(2, min(0.08 * len(words), 0.12 * len({round(w.y / 6) for w in words})))  # runs may be words or whole rows
     for step in range(35, 66):
         x = width * step / 100
         left, right = [w.x1 for w in words if w.x1 <= x + 1], [w.x0 for w in words if w.x0 >= x - 1]
         crossing = len(words) - len(left) - len(right)
-        if crossing > max(2, 0.08 * len(words)) or min(len(left), len(right)) < share * len(words): continue
-        best = max(best, (min(right) - max(left), (min(right) + max(left)) / 2), key=lambda b: b[0])
-    return best[1]
+        if crossing > limit or min(len(left), len(right)) < share * len(words): continue
+        strip = min(right) - max(left)
+        if strip > 5: best = max(best, (-crossing, strip, (min(right) + max(left)) / 2))  # wider than a space between words
+    return best[2]
 
 # %% ../nbs/09d_pages.ipynb #35c8d96f
 def page_rows(
@@ -310,13 +314,67 @@ def gutters(
         out.append(faint if faint and abs(faint - usual) < 0.04 * width else gutter)
     return out
 
-# %% ../nbs/09d_pages.ipynb #d0014f48
+# %% ../nbs/09d_pages.ipynb #3697eae0
 _NUMERAL = re.compile(r'[\W_]*(?:\d{1,4}|[ivxlcIVXLC]{1,7})[\W_]*')
+_COUNTED = re.compile(r'\W*(\d{1,4})\b(?![^\W\d])|.*(?<!\S)\W?(\d{1,4})\W*$')
 
+@dataclass
+class Edge:
+    "One of the two outermost rows at a page's head or foot."
+    row: Row
+    page: int  # 0 for the first
+    top: bool  # at the head
+    depth: int  # 0 for the outermost
+    key: str  # its letters
+    number: int  # at its edge, -1: none
+    apart: bool  # whether a gap divides it from the rows farther in
+
+def edge_rows(
+    pages: list[list[list[Row]]],  # of each page its columns of rows
+) -> dict[tuple, Edge]:  # by page, top and depth
+    "The rows that may be furniture."
+    found = {}
+    for n, parts in enumerate(pages):
+        rows = sorted((r for part in parts for r in part), key=lambda r: -r.y)
+        gaps = sorted(a.y - b.y for part in parts for a, b in zip(part, part[1:]))
+        pitch = gaps[len(gaps) // 2] if gaps else 12
+        for top, order in ((True, rows), (False, rows[::-1])):
+            for depth, r in enumerate(order[:2 if len(rows) > 4 else 1]):
+                inner = next((o for o in order[depth + 1:] if abs(o.y - r.y) > 0.5 * r.size), None)
+                m = _COUNTED.match(r.text)
+                found[n, top, depth] = Edge(r, n, top, depth, re.sub(r'[\W\d_]+', '', r.text).lower(), int(m[1] or m[2]) if m else -1,
+                                            inner is None or abs(r.y - inner.y) > 1.45 * pitch)
+    return found
+
+# %% ../nbs/09d_pages.ipynb #ede7457c
+def page_reason(
+    e: Edge,
+    fellows: list[Edge],  # rows at its height on pages nearby
+    counts: bool,  # whether its number goes on from, or to, a page nearby
+    known: dict[int, str],  # id(row) -> reason, as far as it is settled
+) -> str:  # 'running head', 'page number' or ''
+    "What its fellows prove a row at a page's edge to be."
+    if _NUMERAL.fullmatch(e.row.text):
+        numerals = [_NUMERAL.fullmatch(f.row.text) for f in fellows]
+        return 'page number' if counts or sum(map(bool, numerals)) > 1 or e.apart and not e.depth and all(numerals) else ''
+    if not e.key: return ''
+    same = {f.page for f in fellows if f.key == e.key or min(len(f.key), len(e.key)) > 4 and _alike(f.key, e.key)}
+    if e.apart and (counts or len(same) > 1 or same and len(e.key) > 7): return 'running head'
+    if len(same) > 2 and len(same) > 0.5 * len(fellows): return 'running head'
+    heads = [f for f in fellows if known.get(id(f.row)) == 'running head']
+    proven = e.top and e.apart and len(heads) > 0.25 * sum(f.apart for f in fellows)
+    return 'running head' if proven and e.row.size <= 1.3 * max(f.row.size for f in heads) else ''
+
+def _alike(a: str, b: str) -> bool:
+    "Whether two strings agree to nine tenths."
+    import difflib
+    return abs(len(a) - len(b)) < 4 and difflib.SequenceMatcher(None, a, b).ratio() > 0.9
+
+# %% ../nbs/09d_pages.ipynb #3c17e778
 def is_catchword(
     row: Row,  # the lowest of a page
     rows: list[Row],  # of the same page
-    following: list[list[Row]],  # the next page, as `page_rows` gives it
+    following: list[list[Row]],  # the next page's text, as `page_rows` gives it
 ) -> bool:
     "Whether a row of one or two words stands to the right of its page's left edge and begins one of the next page's first rows."
     words, tops = row.text.split(), sorted((r for part in following for r in part), key=lambda r: -r.y)[:3]
@@ -325,35 +383,45 @@ def is_catchword(
     left, right = min(r.x0 for r in rows), max(r.x1 for r in rows)
     return row.x0 > left + 0.3 * (right - left) and any(r.text.startswith(word) for r in tops + [p[0] for p in following if p])
 
-# %% ../nbs/09d_pages.ipynb #c0ca5456
+# %% ../nbs/09d_pages.ipynb #6b77913a
+def catch_rows(
+    pages: list[list[list[Row]]],  # of each page its columns of rows
+    found: dict[int, str],  # id(row) -> reason, of heads and numbers
+) -> dict[int, str]:  # id(row) -> 'catchword' or 'signature'
+    "The words at pages' feet that begin the next page, and the letters that number a printer's sheets."
+    text = [[[r for r in part if id(r) not in found] for part in parts] for parts in pages]
+    last, sure = [], []
+    for n, parts in enumerate(text):
+        rows = sorted((r for part in parts for r in part), key=lambda r: -r.y)
+        if len(rows) < 2: continue
+        last.append((rows[-1], rows))
+        if n + 1 < len(text) and is_catchword(rows[-1], rows, text[n+1]): sure.append(rows[-1])
+    out = {id(r): 'catchword' for r in sure}
+    for r, rows in last:
+        right, gap = max(o.x1 for o in rows), rows[-2].y - r.y
+        if re.fullmatch(r'[A-Z][a-z]? ?\d?|\[?[A-Z] ?\d\]?', r.text): out.setdefault(id(r), 'signature')
+        elif len(r.text) < 20 and r.text.count(' ') < 3 and r.x1 > right - 0.1 * (right - min(o.x0 for o in rows)) and gap > 1.3 * r.size \
+                and any(abs(o.y - r.y) < 3 for o in sure): out.setdefault(id(r), 'catchword')
+    return out
+
+# %% ../nbs/09d_pages.ipynb #83b3dcf3
 def furniture(
     pages: list[list[list[Row]]],  # of each page its columns of rows
 ) -> dict[int, str]:  # id(row) -> reason
     "Rows at the head and foot of pages that are no text: running heads, page numbers, catchwords, signatures."
-    found, edges = {}, []
-    for n, parts in enumerate(pages):
-        rows = sorted((r for part in parts for r in part), key=lambda r: -r.y)
-        for r in (rows[:2] + rows[-2:] if len(rows) > 4 else rows[:1] + rows[-1:]):
-            edges.append((n, r, re.sub(r'[\W\d_]+', '', r.text).lower(), r in rows[:2]))
-        if n + 1 < len(pages) and rows and is_catchword(rows[-1], rows, pages[n+1]): found[id(rows[-1])] = 'catchword'
-    near = [[] for _ in pages]
-    for e in edges:
-        for m in range(max(0, e[0] - 5), min(len(pages), e[0] + 6)): near[m].append(e)
-    outer = {}
-    for n, r, key, top in edges: outer.setdefault((n, top), r) if top else outer.update({(n, top): r})
-    for n, r, key, top in edges:
-        same = {m for m, other, k, t in near[n] if t == top and abs(other.y - r.y) < 12
-                and (k == key or min(len(k), len(key)) > 4 and _alike(k, key))}
-        if _NUMERAL.fullmatch(r.text): found[id(r)] = 'page number'
-        elif key and (outer[n, top] is r or id(outer[n, top]) in found) and len(same) >= (3 if len(pages) > 3 else 2):
-            found[id(r)] = 'running head'
-        elif not top and re.fullmatch(r'[A-Z][a-z]? ?\d?|\[?[A-Z] ?\d\]?', r.text): found[id(r)] = 'signature'
-    return found
-
-def _alike(a: str, b: str) -> bool:
-    "Whether two strings agree to nine tenths."
-    import difflib
-    return abs(len(a) - len(b)) < 4 and difflib.SequenceMatcher(None, a, b).ratio() > 0.9
+    edges, found = edge_rows(pages), {}
+    numbers = {}
+    for e in edges.values():
+        if e.number >= 0 and e.apart: numbers.setdefault(e.page, set()).add(e.number)
+    for depth, again in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        for e in edges.values():
+            if e.depth != depth or id(e.row) in found or depth and id(edges[e.page, e.top, 0].row) not in found: continue
+            near = [m for m in range(e.page - 5, e.page + 6) if m != e.page]
+            fellows = [f for m in near for d in (0, 1) if (f := edges.get((m, e.top, d))) and abs(f.row.y - e.row.y) < 8]
+            counts = e.number >= 0 and any(e.number + m - e.page in numbers.get(m, ()) for m in near if abs(m - e.page) < 4)
+            reason = page_reason(e, fellows, counts, found)
+            if reason: found[id(e.row)] = reason
+    return found | catch_rows(pages, found)
 
 # %% ../nbs/09d_pages.ipynb #fd39318f
 def fills(
@@ -365,27 +433,82 @@ def fills(
               b in zip(rows, rows[1:])]
     return bool(forced) and sum(forced) >= 0.8 * len(forced)
 
-# %% ../nbs/09d_pages.ipynb #498db8bc
+# %% ../nbs/09d_pages.ipynb #48f5405c
+def left_edge(
+    rows: list[Row],  # of one column
+) -> float:  # points from the page's left
+    "Where the rows that begin farthest left begin; a short one may stand out."
+    left, right = min(r.x0 for r in rows), max(r.x1 for r in rows)
+    return min(r.x0 for r in rows if r.x1 - r.x0 > 0.3 * (right - left)) + 1
+
+def indents(
+    rows: list[Row],  # of one column
+    edge: float,  # its left edge
+) -> Counter:  # half the indent in points, rounded -> how many
+    "How far full rows stand in that have a row at the edge below them."
+    right = sorted(r.x1 for r in rows)[int(0.9 * (len(rows) - 1))]
+    return Counter(round((b.x0 - edge) / 2) for b, c in zip(rows, rows[1:]) if 0.7 * b.size < b.x0 - edge < 6 * b.size and c.x0 - edge < 0.5 * c.size
+                   and b.x1 > right - 0.2 * (right - edge))
+
+# %% ../nbs/09d_pages.ipynb #8614e4cc
+_SHORTENED = re.compile(r'(?:&c|\b(?:Mrs?|Dr|St|Capt|Rev))\.$')
+
+def overhangs(
+    rows: list[Row],  # of one column
+    edge: float,  # the column's left edge
+) -> tuple[set[int], list[int], list[int]]:  # numbers of rows that surely go on, of those that may, and of the latter those that had to
+    "Indented rows below a row that stands out and ends no sentence."
+    sure, likely = set(), []
+    for i in range(1, len(rows)):
+        a, b = rows[i-1], rows[i]
+        if not 0.7 * b.size < b.x0 - edge < 4 * b.size or a.x0 - edge > 0.7 * a.size and not {i - 1} & (sure | {*likely}): continue
+        if a.text[-1] in '.!?:;"”’)' and not _SHORTENED.search(a.text) or a.y - b.y > 2 * max(a.size, b.size): continue
+        if b.text[0].islower() or a.text[-1] == '-' or b.text[:2] in ('..', '. '): sure.add(i)
+        else: likely.append(i)
+    right = lambda i: min(max(r.x1 for r in rows[max(0, i - 6):i + 1]), max(r.x1 for r in rows[i-1:i + 6]))
+    return sure, likely, [i for i in likely if fills(rows[i-1:i+1], right(i))]
+
+def hanging_rows(
+    rows: list[Row],  # of one column
+    edge: float,  # the column's left edge
+    usual: bool = False,  # whether the document is known to have such rows
+) -> set[int]:  # numbers of the rows that continue the row above
+    "Indented rows that go on with a row that stands out: the sure ones, and the others where four in five had to."
+    sure, likely, forced = overhangs(rows, edge)
+    enough = usual or len(forced) + len(sure) > 2 and len(forced) >= 0.8 * len(likely)
+    return sure | ({*forced} if enough else set())
+
+# %% ../nbs/09d_pages.ipynb #1368758f
+def _begins(a: Row, b: Row, edge: float, right: float, usual_indent: float) -> bool:
+    "Whether row b begins a paragraph below row a, by its indent and by how a ends."
+    deep, ended = b.x0 - edge > 0.7 * b.size, a.text[-1:] in '.!?:;"”’\')'
+    if a.text[-1] == '-' and a.text[-2:-1].isalpha() and b.text[0].islower(): return False
+    indented = deep and a.x0 - edge < 0.7 * b.size and b.x0 - edge < 6 * b.size
+    return (abs(b.x0 - edge - usual_indent) < 0.5 * b.size or indented and (ended or a.text[-1] == '—' or a.x1 < right - 0.15 * (right - edge))
+            or ended and deep and a.x1 < right - 0.25 * (right - edge) and (usual_indent < 0 or abs(a.x0 - b.x0) > 2))
+
+def _run_on(a: Row, b: Row) -> Row:
+    "A row with the row that continues it."
+    return Row(join_lines([a.text, b.text]), a.x0, b.x1, b.y, b.size)
+
+# %% ../nbs/09d_pages.ipynb #93dad549
 def column_blocks(
     rows: list[Row],  # of one column or full-width part, without furniture
+    usual_indent: float = -99,  # of the document's paragraphs, points; for a column that shows none
+    edge: float | None = None,  # the column's left edge, points; None: `left_edge`
+    hangs: bool = False,  # whether the document has hanging rows
 ) -> list[list[str]]:  # the lines of each block
-    "Rows to blocks: a wide gap or an indented row begins one."
+    "Rows to blocks: a wide gap or an indented row begins one; a hanging row goes on with its line."
     if not rows: return []
     gaps = sorted(a.y - b.y for a, b in zip(rows, rows[1:]))
     usual = gaps[len(gaps) // 2] if gaps else 0
     usual = min(usual, 1.9 * sorted(r.size for r in rows)[len(rows) // 2]) or usual
-    left = Counter(round(r.x0) for r in rows).most_common(1)[0][0]
-    edge, right = min(left, min(r.x0 for r in rows) + 3), sorted(r.x1 for r in rows)[int(0.9 * (len(rows) - 1))]
-    first_lines = Counter(round((b.x0 - edge) / 2) for b, c in zip(rows, rows[1:]) if 0.7 * b.size < b.x0 - edge < 6 * b.size
-                          and c.x0 - edge < 3)
-    usual_indent = 2 * first_lines.most_common(1)[0][0] if first_lines and first_lines.most_common(1)[0][1] > 1 else -99
-    blocks = [[rows[0]]]
-    for a, b in zip(rows, rows[1:]):
-        wide = a.y - b.y > 1.25 * usual + 1
-        indented = b.x0 - edge > 0.7 * b.size and a.x0 - edge < 0.7 * b.size and b.x0 - edge < 6 * b.size
-        ended = a.x1 < right - 0.25 * (right - edge) and a.text[-1:] in '.!?:;"”’\')' and b.x0 - edge > 0.7 * b.size
-        if wide or abs(b.x0 - edge - usual_indent) < 3 or indented and (a.text[-1:] in '.!?:;"”’\')—'
-                                                            or a.x1 < right - 0.15 * (right - edge)) or ended: blocks.append([b])
+    edge, right = edge or left_edge(rows), sorted(r.x1 for r in rows)[int(0.9 * (len(rows) - 1))]
+    hanging, indent, blocks = hanging_rows(rows, edge, hangs), indents(rows, edge).most_common(1), [[rows[0]]]
+    indent = 2 * indent[0][0] if indent and indent[0][1] > 1 else usual_indent
+    for i, (a, b) in enumerate(zip(rows, rows[1:]), 1):
+        if i in hanging: blocks[-1][-1] = _run_on(blocks[-1][-1], b)
+        elif a.y - b.y > 1.25 * usual + 1 or _begins(a, b, edge, right, indent): blocks.append([b])
         else: blocks[-1].append(b)
     return [[join_lines([r.text for r in block])] if fills(block, right) else [r.text for r in block] for block in blocks]
 
@@ -407,21 +530,74 @@ def narrow_prose(
     "Whether a quarter of the lines after the first begin with a small letter."
     return sum(line[:1].islower() for line in lines[1:]) >= max(1, 0.25 * (len(lines) - 1))
 
-# %% ../nbs/09d_pages.ipynb #4b634c2a
+# %% ../nbs/09d_pages.ipynb #2faad00f
+def is_list(
+    lines: list[str],  # of a block
+) -> bool:
+    "Whether four lines in five, of three or more, end a sentence: entries of a register or an account."
+    return len(lines) > 2 and sum(line[-1] in '.!?' for line in lines) >= 0.8 * len(lines)
+
+# %% ../nbs/09d_pages.ipynb #52f458b7
 _FOOTNOTE = re.compile(r'(?:[*†‡§¶‖]|\(?\d{1,2}\)?(?= ?[^\W\d])|\([a-z*]\))')
 
 def part_notes(
     rows: list[Row],  # of one column, without furniture
 ) -> tuple[list[Row], list[Row]]:  # its text, and the footnotes below it
-    "Cut a column where the small print of its foot begins with a note's mark."
+    "Cut a column where the small print of its foot begins with a note's mark; small in height and in width."
     if len(rows) < 4: return rows, []
-    usual = sorted(r.size for r in rows)[len(rows) // 2]
+    width = lambda some: sum(r.x1 - r.x0 for r in some) / max(1, sum(len(r.text) for r in some))
+    usual, wide = sorted(r.size for r in rows)[len(rows) // 2], width(rows)
     for i in range(1, len(rows)):
-        if _FOOTNOTE.match(rows[i].text) and all(r.size < 0.9 * usual for r in rows[i:]) and rows[i-1].size > rows[i].size:
-            return rows[:i], rows[i:]
+        if _FOOTNOTE.match(rows[i].text) and all(r.size < 0.9 * usual for r in rows[i:]) and rows[i-1].size > rows[i].size \
+                and width(rows[i:]) < 0.94 * wide: return rows[:i], rows[i:]
     return rows, []
 
-# %% ../nbs/09d_pages.ipynb #2f61035a
+# %% ../nbs/09d_pages.ipynb #213f11c6
+def margins(
+    pages: list[list[list[Row]]],  # of each page its columns of rows, without furniture
+) -> list[list[float]]:  # the left edge of each column, points
+    "Where columns begin: a column all of whose rows stand in takes the edge of its like, if the pages of its side agree on one."
+    own = [[left_edge(rows) if rows else 0 for rows in parts] for parts in pages]
+    def common(n, x):
+        near = [e for m in range(max(n % 2, n - 10), min(len(own), n + 11), 2) for e in own[m] if abs(e - x) < 30]
+        return min((e for e in near if e < x and sum(abs(o - e) < 2 for o in near) > max(1, 0.4 * len(near))), default=x)
+    return [[common(n, x) for x in parts] for n, parts in enumerate(own)]
+
+# %% ../nbs/09d_pages.ipynb #a29870e9
+def goes_on(
+    before: list[str],  # the lines of a column's last block
+    after: list[str],  # the lines of the next column's first
+) -> bool:
+    "Whether a block goes on over a column's or a page's end: a paragraph, a stanza cut after a comma, a list."
+    stanza = len(before) > 1 and before[-1][-1] in ',;:' and max(map(len, before + after)) < 66
+    return continues(before[-1], after[0]) or stanza or is_list(before) and is_list(after)
+
+# %% ../nbs/09d_pages.ipynb #96f29289
+def flow(
+    pages: list[list[list[Row]]],  # of each page its columns of rows, without furniture
+) -> list[list[str]]:  # the lines of each block
+    "The blocks of a document: paragraphs go on over columns and pages, and footnotes wait until theirs has ended."
+    blocks, notes, common = [], [], Counter()
+    columns = [pair for parts, edges in zip(pages, margins(pages)) for pair in zip(parts, edges) if pair[0]]
+    if not columns: return []
+    for rows, edge in columns: common.update(indents(rows, edge))
+    _, likely, forced = (sum(map(len, some)) for some in zip(*(overhangs(*column) for column in columns)))
+    hangs = forced > 4 and forced >= 0.8 * likely
+    indent = 2 * common.most_common(1)[0][0] if common and common.most_common(1)[0][1] > 2 else -99
+    for rows, edge in columns:
+        rows, foot = part_notes(rows)
+        new = column_blocks(rows, indent, edge, hangs)
+        if blocks and new and goes_on(blocks[-1], new[0]): blocks[-1] = _joined_blocks(blocks[-1], new.pop(0))
+        if new: blocks += notes + new; notes = []
+        notes += column_blocks(foot)
+    return blocks + notes
+
+def _joined_blocks(before: list[str], after: list[str]) -> list[str]:
+    "The lines of two parts of a block; an entry of a list that goes on is one line."
+    entry = len(before) > 1 and all(line[-1] in '.!?' for line in before[:-1]) and before[-1][-1] not in '.!?'
+    return before[:-1] + [join_lines([before[-1], after[0]])] + after[1:] if entry else before + after
+
+# %% ../nbs/09d_pages.ipynb #1caf6f4f
 @reader('pdf')
 def read_pdf(
     raw: bytes,  # a PDF file
@@ -430,20 +606,15 @@ def read_pdf(
     "The text layer of a PDF in reading order; raises ExtractError for damaged, locked, scanned or dangerous files."
     check_streams(raw, name)
     pages, meta = _pdf_pages(raw, name)
-    gone, dropped, blocks, notes = furniture(pages), Counter(), [], []
-    for parts in pages:
-        for part in parts:
-            for row in part:
-                if id(row) in gone: dropped[gone[id(row)]] += len(row.text.encode())
-            rows, foot = part_notes([row for row in part if id(row) not in gone])
-            new = column_blocks(rows)
-            if blocks and new and continues(blocks[-1][-1], new[0][0]): blocks[-1] += new.pop(0)
-            if new: blocks += notes + new; notes = []
-            notes += column_blocks(foot)
-    blocks += notes
+    gone, dropped = furniture(pages), Counter()
+    rows = (row for parts in pages for part in parts for row in part)
+    for row in rows: dropped[gone.get(id(row), '')] += len(row.text.encode())
+    del dropped['']
+    blocks = flow([[[row for row in part if id(row) not in gone] for part in parts] for parts in pages])
     widths = sorted(len(line) for block in blocks for line in block)
     width = widths[int(0.9 * len(widths))] if widths else 0
-    text = '\n\n'.join(join_lines(b) if len(b) > 1 and (narrow_prose(b) or is_prose(b, width)) else '\n'.join(b) for b in blocks)
+    text = '\n\n'.join(join_lines(b) if len(b) > 1 and not is_list(b) and (narrow_prose(b) or is_prose(b, width)) else '\n'.join(b)
+                       for b in blocks)
     if not text and pages: raise ExtractError(f'{name} has {len(pages)} pages and no text layer: it is a scan. Run OCR on it first.')
     return [Extracted(tidy_blocks(text), '', dict(meta, encoding='pdf', pages=len(pages)), dict(dropped))]
 

@@ -243,10 +243,47 @@ def test_licence_is_cut_twice_over(monkeypatch):
     assert 'LIMITED RIGHT' not in read()
 
 
-@pytest.mark.parametrize('name,off', [('furniture', lambda pages: {}), ('find_gutter', lambda *_: None), ('join_lines', ' '.join), ('column_blocks', lambda rows: [[r.text] for r in rows])])
+@pytest.mark.parametrize('name,off', [('furniture', lambda pages: {}), ('find_gutter', lambda *_: None), ('join_lines', ' '.join), ('column_blocks', lambda rows, *_: [[r.text] for r in rows])])
 def test_each_pdf_rule_matters(name, off, monkeypatch):
     monkeypatch.setattr(pages, name, off)
     assert not extract_file(PDF)[0].text.startswith(PDF_OUT)
+
+
+ANNALS = ['  The people of the Town looked up and saw a Comet with', 'a long Tail, and some of them said that it was a Sign, and', 'others that it was none, and so they went to their Beds.',
+          '|2 May. Baptized Thomas Lovelace, son of Ambrose', '  Lovelace, a cutler.', '3 May. Married Dorothy Wetherby and Christopher',
+          '  Hall, both of this parish.', '4 May. Buried Katherine Browning, the daughter of', '  Mr. Ford.|'] * 4
+HEADS = ['THE COMET. 55', '56 A JOURNAL OF THE YEARS', 'A HARD FROST', 'LONDON BURNT. 58']
+LEAVES = (0, 8, 18, 26, 36)  # rows with which the pages begin; two cut an entry
+
+
+def annal(n):
+    "A page with a head that stands once, a catchword and a signature, and entries whose first rows stand out."
+    lines, y, out = ANNALS[LEAVES[n]:LEAVES[n + 1]], 540, [(120, 575, HEADS[n])]
+    for line in lines:
+        y -= 13 + 13 * line.startswith('|')
+        out.append((50 + 12 * line.lstrip('|').startswith('  '), y, line.strip('| ')))
+        y -= 13 * line.endswith('|')
+    following = ANNALS[LEAVES[n + 1]:LEAVES[n + 1] + 1]
+    return out + [(255, 300, ('B 2  ' if n == 1 else '') + following[0].strip('| ').split()[0])] if following else out
+
+
+ANNALS_OUT = '\n\n'.join(['The people of the Town looked up and saw a Comet with a long Tail, and some of them said that it was a Sign, and others that it was '
+                          'none, and so they went to their Beds.',
+                          '2 May. Baptized Thomas Lovelace, son of Ambrose Lovelace, a cutler.\n3 May. Married Dorothy Wetherby and Christopher Hall, both of '
+                          'this parish.\n4 May. Buried Katherine Browning, the daughter of Mr. Ford.'] * 4)
+
+
+def test_pages_of_a_book():
+    found, = extract_file(make_pdf([annal(n) for n in range(4)]))
+    assert found.text == ANNALS_OUT
+    assert {k: v for k, v in found.dropped.items() if k != 'catchword'} == {'running head': sum(map(len, HEADS))}
+
+
+@pytest.mark.parametrize('name,off', [('page_reason', never), ('is_catchword', lambda *_: False), ('catch_rows', lambda *_: {}), ('hanging_rows', lambda *_: set()),
+                                      ('goes_on', lambda *_: False), ('edge_rows', lambda pages: {})])
+def test_each_rule_of_a_book_matters(name, off, monkeypatch):
+    monkeypatch.setattr(pages, name, off)
+    assert extract_file(make_pdf([annal(n) for n in range(4)]))[0].text != ANNALS_OUT
 
 
 @pytest.mark.parametrize('name,off', [('settle_session', markup.settle), ('_FACTS', {}), ('_TAG_SPACE', re.compile('(?!)'))])
