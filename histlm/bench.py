@@ -9,13 +9,13 @@ __all__ = ['LOSSES', 'SHAPES', 'KINDS', 'ROWS', 'TARGETS', 'RESULTS', 'GPU_DEADL
            'gather', 'Measured', 'Conditions', 'step_makers', 'gather_steps', 'without_precision', 'step_facts',
            'matmul_limits', 'step_row', 'resident_bytes', 'memory_main', 'memory_of', 'memory_row', 'compiles',
            'generation_makers', 'generation_row', 'tiktoken_encoding', 'encoding_makers', 'first_documents',
-           'encoding_row', 'loading_row', 'kind_of', 'profile_ms', 'profile_row', 'tokens_to_reach', 'trained',
-           'tokens_row', 'minutes_row', 'Row', 'gpu_row', 'Target', 'append_line', 'read_results', 'machine_name',
-           'recorded', 'target_line', 'markdown', 'table', 'row_details', 'chosen_rows', 'bench_corpus', 'measure_rows',
-           'bench_parser', 'bench_main']
+           'encoding_row', 'loading_row', 'kind_of', 'profile_ms', 'profile_row', 'invented_corpus', 'gpu_row',
+           'tokens_to_reach', 'trained', 'tokens_row', 'minutes_row', 'Row', 'Target', 'append_line', 'read_results',
+           'machine_name', 'recorded', 'target_line', 'markdown', 'table', 'row_details', 'chosen_rows', 'bench_corpus',
+           'rounded', 'measure_rows', 'bench_parser', 'bench_main']
 
-# %% ../nbs/19_bench.ipynb #c2c3518f
-import argparse, contextlib, dataclasses, gc, io, json, os, signal, statistics, subprocess, sys, tempfile, time, warnings
+# %% ../nbs/19_bench.ipynb #aeb5b4ef
+import argparse, contextlib, dataclasses, gc, io, json, math, os, signal, statistics, subprocess, sys, tempfile, time, traceback, warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,7 +25,7 @@ import torch.nn.functional as F
 from fastcore.basics import patch
 from torch import nn
 
-from .core import (HistlmError, autocast, environment, has_fast_bf16, human_bytes, human_count, human_time, n_cores,
+from .core import (HistlmError, autocast, data_root, environment, has_fast_bf16, human_bytes, human_count, human_time, n_cores,
                          peak_rss_bytes, pick_device, progress, project_root)
 from .data import batch, encoded, prepare, token_dtype
 from .documents import open_corpus
@@ -639,7 +639,43 @@ def profile_row(
     kinds = {name: profile_ms(rival, 1 if how.quick else 3) for name, rival in here.items()}
     return Measured('ms', {n: [sum(k.values())] for n, k in kinds.items()}, absent, dict(kinds=kinds))
 
-# %% ../nbs/19_bench.ipynb #5e7aa34d
+# %% ../nbs/19_bench.ipynb #6863e782
+def invented_corpus(
+    folder: Path,  # where to write; found again if it is there
+    n_bytes: int = 8_000_000,  # of text
+    n_words: int = 60_000,  # different words
+) -> Path:  # the folder
+    "Forty files of words that nobody has ever used, enough of them for a vocabulary of 30,000."
+    if (folder/'39.txt').exists(): return folder
+    r, vowels = np.random.default_rng(1666), list('aeiou')
+    syllables = np.array([c + v for c in 'bcdfghklmnprstvw' for v in vowels])
+    words = np.unique([''.join(r.choice(syllables, n)) for n in r.integers(2, 5, 3 * n_words)])
+    words = r.permutation(words)[:n_words]
+    folder.mkdir(parents=True, exist_ok=True)
+    for i in range(40):
+        drawn = r.choice(words, n_bytes // 40 // 7)
+        (folder/f'{i:02}.txt').write_text('\n'.join(' '.join(drawn[k:k + 12]) + '.' for k in range(0, len(drawn), 12)), encoding='utf-8')
+    return folder
+
+# %% ../nbs/19_bench.ipynb #f33f356f
+def gpu_row(
+    shape: str,  # 'slm' or 'regular'
+    how: Conditions,  # quick or not, device
+    repeats: int = 1,  # steps a turn
+    names: tuple = ('plain', 'histlm', 'modern'),  # rivals
+    rounds: int = 5,  # turns of each
+) -> Measured:
+    "Tokens a second of a training step on a GPU in bf16, with the most memory that the rivals held together."
+    on_gpu = pick_device(how.device).type == 'cuda'
+    if on_gpu: torch.cuda.reset_peak_memory_stats()
+    corpus = how.settings.get('corpus') or str(invented_corpus(data_root()/'bench-words'))
+    found = step_row(shape, 'bf16', dataclasses.replace(how, corpus=corpus), names, rounds, repeats, twins=False)
+    found.facts['text'] = 'invented words'
+    if on_gpu: found.facts['gpu_peak_bytes'] = torch.cuda.max_memory_allocated()
+    gc.collect()
+    return found
+
+# %% ../nbs/19_bench.ipynb #cdb86c17
 def tokens_to_reach(
     goal: float,  # bits per byte to reach
     budgets: list[int],  # tokens, growing
@@ -651,7 +687,7 @@ def tokens_to_reach(
         if i == 0: return float(budgets[0])
         share = (reached[i - 1] - goal) / (reached[i - 1] - bits)
         return float(budgets[i - 1] * (budgets[i] / budgets[i - 1]) ** share)
-    return float('inf')
+    return math.inf
 
 # %% ../nbs/19_bench.ipynb #07062715
 def trained(
@@ -723,20 +759,6 @@ ROWS = {
     'minutes-b': Row('small after ten minutes, reference text', lambda how: minutes_row(how), long=True),
     'gpu-slm': Row('training step, slm, bf16, GPU', lambda how: gpu_row('slm', how, repeats=8), gpu=True),
     'gpu-regular': Row('training step, regular, bf16, GPU', lambda how: gpu_row('regular', how, repeats=2), gpu=True)}
-
-# %% ../nbs/19_bench.ipynb #4981738d
-def gpu_row(
-    shape: str,  # 'slm' or 'regular'
-    how: Conditions,  # quick or not, corpus
-    repeats: int,  # steps a turn
-    names: tuple = ('plain', 'histlm', 'modern'),  # rivals
-) -> Measured:
-    "Tokens a second of a training step on a GPU in bf16, with the memory that it took."
-    torch.cuda.reset_peak_memory_stats()
-    found = step_row(shape, 'bf16', how, names, rounds=5, repeats=repeats, twins=False)
-    found.facts['gpu_peak_bytes'] = torch.cuda.max_memory_allocated()
-    gc.collect(); torch.cuda.empty_cache()
-    return found
 
 # %% ../nbs/19_bench.ipynb #dad1b81f
 @dataclass(frozen=True)
@@ -867,7 +889,7 @@ def table(
     lines = [target_line(t, recorded(results, t.row, machine)) for t in chosen]
     return markdown(['row', 'histlm', 'against', 'reached', 'middle half', 'target', 'met', 'all runs'], lines)
 
-# %% ../nbs/19_bench.ipynb #5f382ec7
+# %% ../nbs/19_bench.ipynb #57f26d2e
 def row_details(
     record: dict,  # one of `recorded`, or `asdict(Measured)` with its row
 ) -> str:  # Markdown
@@ -881,6 +903,7 @@ def row_details(
         limit = 'matmul (modern)' if name.startswith('modern') else 'matmul'
         lines.append([label, f'{_figure(middle)} {record["unit"]}', f'{_figure(low)}–{_figure(high)}', share(base), share(limit),
                       _figure(first[name]) if name in first else ''])
+    if 'all' in record['left_out']: return f"left out: {record['left_out']['all']}"
     lines += [[name, f'left out: {why}', '', '', '', ''] for name, why in record['left_out'].items()]
     return markdown(['rival', 'median', 'middle half', f'of {base or "–"}', 'of matmul', 'first, s'], lines)
 
@@ -907,32 +930,36 @@ def bench_corpus(
     if not folder.is_dir(): raise BenchError(f'corpus {corpus}: no such folder. Give a folder of documents, or sample:40MB')
     return str(folder), folder.name
 
-# %% ../nbs/19_bench.ipynb #43b547d1
+# %% ../nbs/19_bench.ipynb #1acf9b9c
+def rounded(
+    found: Measured,  # as measured
+) -> dict:  # JSON-able
+    "The same with six digits a figure, which is more than any of them deserves."
+    samples = {n: [float(f'{v:.6g}') for v in values] for n, values in found.samples.items()}
+    return {**dataclasses.asdict(found), 'samples': samples}
+
+# %% ../nbs/19_bench.ipynb #537b3ba3
 def measure_rows(
     names: list[str],  # from `chosen_rows`
     how: Conditions,  # quick or not, corpus, device
     out: Path | None,  # results file; None: nothing is written
     corpus_name: str = 'sample',  # for the record
-    deadline_s: float = float('inf'),  # rows are not begun later than this
-) -> list[dict]:  # the records
+    deadline_s: float = math.inf,  # rows are not begun later than this
+) -> tuple[list[dict], list[str]]:  # the records, and the rows that broke
     "Measure rows one by one, say each as it is done, and append it to the results."
-    run, started, records = time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime()), time.monotonic(), []
+    run, started, records, broken = time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime()), time.monotonic(), [], []
     about = dict(run=run, environment=environment(), quick=how.quick, corpus=corpus_name)
     for i, name in enumerate(names):
         late = time.monotonic() - started > deadline_s
-        print(f'\n[{i + 1}/{len(names)}] {name}: {ROWS[name].what}{"; left out, the time is up" * late}', flush=True)
-        found = Measured('', left_out=dict(all='the time was up')) if late else ROWS[name].measure(how)
-        records.append({**{k: about[k] for k in ('environment', 'quick', 'corpus')}, 'run': run, 'row': name, **dataclasses.asdict(found)})
+        print(f'\n[{i + 1}/{len(names)}] {name}: {ROWS[name].what}', flush=True)
+        try: found = rounded(Measured('', left_out=dict(all='the time was up')) if late else ROWS[name].measure(how))
+        except Exception: broken.append(name); traceback.print_exc(); continue
+        if out is not None and not records: append_line(out, about)
+        if out is not None: append_line(out, dict(run=run, row=name, **found))
+        records.append({**about, 'row': name, **found})
         print(row_details(records[-1]), flush=True)
         gc.collect()
-        if out is None: continue
-        if i == 0: append_line(out, about)
-        append_line(out, dict(run=run, row=name, **dataclasses.asdict(_rounded(found))))
-    return records
-
-def _rounded(found: Measured) -> Measured:
-    "The same with six digits a figure, which is more than any of them deserves."
-    return dataclasses.replace(found, samples={n: [float(f'{v:.6g}') for v in values] for n, values in found.samples.items()})
+    return records, broken
 
 # %% ../nbs/19_bench.ipynb #6dc7be12
 def bench_parser() -> argparse.ArgumentParser:
@@ -957,7 +984,7 @@ def bench_parser() -> argparse.ArgumentParser:
     p.add_argument('--table', action='store_true', help='measure nothing: print the table of the results file')
     return p
 
-# %% ../nbs/19_bench.ipynb #1f28e2f0
+# %% ../nbs/19_bench.ipynb #fd3d9e98
 GPU_DEADLINE_S = 390  # no GPU row is begun later, so that the set ends within nine minutes
 
 def _bench(args) -> None:
@@ -971,10 +998,11 @@ def _bench(args) -> None:
     corpus, said = bench_corpus(args.corpus)
     started = time.monotonic()
     print(f'{machine_name(environment())}; torch {torch.__version__}; text: {said}{"; a quick look" * args.quick}', flush=True)
-    records = measure_rows(names, Conditions(args.quick, corpus, 'cuda' if args.gpu else 'cpu'), out, said,
-                           GPU_DEADLINE_S if args.gpu else float('inf'))
+    records, broken = measure_rows(names, Conditions(args.quick, corpus, 'cuda' if args.gpu else 'cpu'), out, said,
+                           GPU_DEADLINE_S if args.gpu else math.inf)
     print('\n' + table(records if args.quick else before + records, machine_name(environment()), args.gpu))
     print(f'\nMeasured in {human_time(time.monotonic() - started)}; ' + (f'appended to {args.out or RESULTS}.' if out else 'nothing was written (--out FILE does).'))
+    if broken: raise BenchError(f'{", ".join(broken)} broke, as shown above; the other rows are kept')
 
 def _tables(results: list[dict]) -> list[str]:
     "A table for every machine in the results."

@@ -155,6 +155,29 @@ def test_rows_are_written_as_they_are_done(monkeypatch, tmp_path, capsys):
     assert [r['row'] for r in read_results(tmp_path/'r.jsonl')] == ['data']
 
 
+def test_a_row_that_breaks_costs_no_other(monkeypatch, tmp_path, capsys):
+    def broken(how): raise RuntimeError('out of memory')
+    monkeypatch.setattr(bench, 'ROWS', {**ROWS, 'tokenizer': bench.Row('encoding', broken),
+                                        'data': bench.Row('loading', lambda how: Measured('tokens/s', dict(histlm=[2.])))})
+    assert bench_main(['--rows', 'tokenizer', 'data', '--out', str(tmp_path/'r.jsonl')]) == 1
+    said = capsys.readouterr().err
+    assert 'RuntimeError: out of memory' in said and said.splitlines()[-1].startswith('scripts/bench: failed: tokenizer broke')
+    assert [r['row'] for r in read_results(tmp_path/'r.jsonl')] == ['data']
+
+
+def test_the_time_limit_leaves_rows_out(monkeypatch, capsys):
+    monkeypatch.setattr(bench, 'ROWS', {'data': bench.Row('loading', lambda how: 1 / 0)})
+    records, broken = bench.measure_rows(['data'], Conditions(), None, deadline_s=-1)
+    assert records[0]['left_out'] == {'all': 'the time was up'} and broken == []
+
+
+def test_the_table_alone(monkeypatch, capsys, tmp_path):
+    write_run(tmp_path/'r', '2026-01-03T00:00:00Z', {'step-b-fp32': ('tokens/s', dict(plain=[1.], histlm=[3.]), {})})
+    assert bench_main(['--table', '--out', str(tmp_path/'r')]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith('Abacus, 2 threads\n\n| row') and ' 3.00 ' in said and 'slm' not in said
+
+
 def test_a_quick_look_writes_nothing(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(bench, 'ROWS', {**ROWS, 'data': bench.Row('loading', lambda how: Measured('tokens/s', dict(histlm=[2.])))})
     monkeypatch.setattr(bench, 'project_root', lambda: tmp_path)
