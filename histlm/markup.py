@@ -50,15 +50,17 @@ def unprettify(
     lead, tail = text[:1] in ' \n\t', text[-1:] in ' \n\t'
     return ' ' * lead + ''.join(out).lstrip() + ' ' * tail
 
-# %% ../nbs/09c_markup.ipynb #e709fb96
-_STAGE = re.compile('([\x01\x02 \n\t]*)\x04\\s*([^\x04\x05]*?)\\s*\x05([\x01\x02 \n\t]*)')
+# %% ../nbs/09c_markup.ipynb #ba967c14
+_STAGE = re.compile('([\x01\x02 \n\t]*)\x04\\s*([^\x04\x05]*?)\\s*\x05(?=([\x01\x02 \n\t]*))')
 
 def _place_stage(m: re.Match) -> str:
-    "A stage direction inside a speech's paragraph or verse line: in brackets."
+    "A stage direction inside a speech: in brackets, alone on its line between lines, a block where the speech ends."
     before, words, after = m.groups()
     words = ' '.join(re.sub('[\x01\x02\x03]+', ' ', words).split())
-    if not words: return before + after or ' '
-    return f'{before} {words if words[0] in "([" else f"[{words}]"} {after}'
+    if not words: return before or ' '
+    alone = not before.isspace() and before and (after.strip(' \n\t') or m.end() == len(m.string))
+    if alone and ('\x01' in after or m.end() + len(after) == len(m.string)): return f'\x01{words}\x01'
+    return f'{before} {words if words[0] in "([" else f"[{words}]"} '
 
 def _print_lines(block: str) -> str:
     "Line ends of the print inside a block: verse where each begins a short line with a capital, else a space or a word's hyphen."
@@ -239,20 +241,26 @@ def gap_sign(
     if 'word' in extent: return ' '.join(['〈◊〉'] * min(int(n[0]) if n else 1, 12))
     return ' 〈…〉 '
 
-# %% ../nbs/09c_markup.ipynb #03f04cdd
+# %% ../nbs/09c_markup.ipynb #fecbf2d2
 _GLYPHS = {'eolhyphen': '∣', 'eolunhyphen': '∣', 'cmbabbrstroke': '\u0304', 'punc': '▪', 'v': 'v', 'leaf': '❧'}
 _SPEECH = frozenset('p l ab sp lg speaker quote q seg head'.split())
 
 def _tei_stage(c, name, attributes):
-    "A stage direction: a block between speeches, a line inside one, with signs of its own inside a line or paragraph."
-    c.stage_open = not (c.path[-2:-1] == ['sp'] and not c.run_in)
-    if not c.stage_open:
-        c.pieces.append('\x02')
-        return True
+    "A stage direction: a block between speeches, with signs of its own inside one, where it may stand between two lines."
     if not set(c.path[:-1]) & _SPEECH: return False
-    c.stage_run_in = c.run_in
-    c.pieces.append('\x04')
+    c.stage_line, c.stage_run_in = c.path[-2:-1] == ['sp'] and not c.run_in, c.run_in
+    c.pieces.append('\x02\x04' if c.stage_line else '\x04')
     return True
+
+def _tei_speaker(c, name, attributes):
+    "A speaker: where the name begins is remembered."
+    c.speaker_at = len(c.pieces)
+    return False
+
+def _stop_name(pieces, start):
+    "Give the name that begins at a piece its stop, where the print has none."
+    last = next((i for i in range(len(pieces) - 1, start - 1, -1) if pieces[i].strip()), -1)
+    if last >= 0 and pieces[last].rstrip()[-1].isalnum(): pieces[last] = pieces[last].rstrip() + '.'
 
 def _tei_gap(c, name, attributes):
     "A gap: its sign, unless the element describes itself."
@@ -275,15 +283,16 @@ def _tei_lb(c, name, attributes):
     if attributes.get('break') != 'no': c.pieces.append('\x03\x06' if set(c.path) & _SPEECH else '\x02')
     return True
 
-# %% ../nbs/09c_markup.ipynb #a59edbef
+# %% ../nbs/09c_markup.ipynb #f8e1d722
 class TeiCollector(BlockCollector):
     "Collects TEI: plays, EEBO-TCP books, and any other XML that has no reader of its own."
-    special = dict(stage=_tei_stage, gap=_tei_gap, note=_tei_note, g=_tei_g, lb=_tei_lb)
+    special = dict(stage=_tei_stage, speaker=_tei_speaker, gap=_tei_gap, note=_tei_note, g=_tei_g, lb=_tei_lb)
     def __init__(self):
         super().__init__()
         self.texts: list[tuple[str, str, dict]] = []  # (id, text, meta) of each finished <TEI> in a corpus
         self.key = None  # the metadata that the header's open element holds
-        self.stage_open = self.stage_run_in = False  # inside a direction in brackets; whether a speaker came before it
+        self.stage_line = self.stage_run_in = False  # a direction between two lines; whether a speaker came before it
+        self.speaker_at = 0  # the piece with which the speaker's name begins
 
     def skip(self, name, attributes):
         "The reason to drop an element; editors' divisions among them."
@@ -302,7 +311,7 @@ class TeiCollector(BlockCollector):
         if what == 'gap': self.pieces.append(text if re.fullmatch('[•▪◊〈〉… ]+', text) else gap_sign(info))
         else: self.pieces.append(text or _GLYPHS.get(info.get('ref', '').rpartition(':')[2].lower(), ''))
 
-# %% ../nbs/09c_markup.ipynb #ef84a2f1
+# %% ../nbs/09c_markup.ipynb #d8c642ac
 @patch
 def end(self: TeiCollector,
     tag: str,  # the tag's name as written
@@ -310,10 +319,10 @@ def end(self: TeiCollector,
     "As in `BlockCollector`, with the ends of directions, of header fields and of a corpus' texts."
     name = action_of(tag)[0]
     if name == 'stage' and not self.skipping and set(self.path[:-1]) & _SPEECH:
-        opened = self.stage_open
-        self.pieces.append('\x05' if opened else '\x02')
-        self.run_in = opened and self.stage_run_in
+        self.pieces.append('\x05\x02' if self.stage_line else '\x05')
+        self.run_in = self.stage_run_in
         return self.path.pop() and None
+    if name == 'speaker' and not self.skipping: _stop_name(self.pieces, self.speaker_at)
     if self.skipping and self.key and len(self.path) == self.key[1]: self.key = None
     BlockCollector.end(self, tag)
     if name == 'tei' and 'teicorpus' in self.path:

@@ -57,7 +57,7 @@ TEI = '''<TEI xmlns="http://www.tei-c.org/ns/1.0"><teiHeader><fileDesc><titleStm
 <head>THE ARGVMENT.</head><p>PHilotas<note place="margin">Plutarch in the life of Alexander the great.</note> was a man<note>Gen. 1.</note> of <hi>great</hi> esti<gap
 extent="1 letter"/>ation <pb n="3"/>among the Mace∣<pb/>donians, and in <choice><orig>vvarre</orig><reg>war</reg></choice> valiant.</p><fw type="header">PHILOTAS.</fw>
 <sp><speaker>Ham. </speaker><stage>Aside.</stage><l>To be, or not to be,</l><l>that is the Question.</l><stage>Exit.</stage></sp>
-<div type="supplied_by_editor"><head>Notes</head></div></body></text></TEI>'''
+<sp><speaker>Hor</speaker><l>Friends to this ground,</l><stage>A noise within</stage><l>and Leegemen.</l></sp><div type="supplied_by_editor"><head>Notes</head></div></body></text></TEI>'''
 TEI_OUT = '''THE ARGVMENT.
 
 PHilotas was a man of great esti•ation among the Mace∣donians, and in vvarre valiant.
@@ -66,7 +66,12 @@ Plutarch in the life of Alexander the great.
 
 Ham. [Aside.] To be, or not to be,
 that is the Question.
-Exit.'''
+
+Exit.
+
+Hor. Friends to this ground,
+[A noise within]
+and Leegemen.'''
 
 SESSION = '''<?xml version="1.0" encoding="UTF-8"?><TEI.2><text><body><div0 type="sessionsPaper" id="18450707"><interp inst="18450707" type="date" value="18450707"/>
 <div1 type="frontMatter" id="f18450707-1"><p>THE WHOLE PROCEEDINGS</p></div1><p>Before Mr. Recorder.</p>
@@ -216,6 +221,7 @@ OFF = {
     'references dropped': ('tei', markup, 'keep_note', lambda *_: True),
     'gap signs': ('tei', markup, 'gap_sign', never),
     'stage directions': ('tei', markup, '_place_stage', lambda m: ''.join(m.groups())),
+    'stops of speakers': ('tei', markup, '_stop_name', never),
     'page furniture': ('tei', markup.TeiCollector, 'skip', never),
     'e-book apparatus': ('xhtml', markup.EpubCollector, 'skip', never),
     'speakers of tables': ('xhtml', markup.EpubCollector, 'special', {}),
