@@ -280,8 +280,9 @@ def test_kill_nine_leaves_nothing_and_the_next_call_finishes(archive, built, tmp
     assert sorted(p.name for p in tmp_path.iterdir()) == ['.out.lock', 'out'] and stamp
 
 
-def test_a_worker_that_dies_costs_one_file_not_the_work(archive, tmp_path):
-    settings = json.dumps(dict(workers=2, shard_bytes=10_000))
+@pytest.mark.parametrize('workers', [1, 2])
+def test_a_worker_that_dies_costs_one_file_not_the_work(archive, tmp_path, workers):
+    settings = json.dumps(dict(workers=workers, shard_bytes=10_000))
     job = subprocess.Popen([PYTHON, '-c', BUILD, str(archive), str(tmp_path/'out'), settings], stdout=subprocess.PIPE, text=True, cwd=ROOT)
     at, victim, deadline = tmp_path/'.out.work'/'at', None, time.monotonic() + 60
     while victim is None and time.monotonic() < deadline and job.poll() is None:
@@ -295,6 +296,37 @@ def test_a_worker_that_dies_costs_one_file_not_the_work(archive, tmp_path):
     assert victim and job.returncode == 0, said
     dropped = {r['file']: r for r in ledger(tmp_path/'out') if r['outcome'] == 'dropped'}
     assert victim in said and dropped[victim]['reason'] == 'crash' and check_ledger(tmp_path/'out')
+
+
+DEADLY = """
+import os, signal, histlm.corpus as corpus
+from histlm.blocks import ExtractTexts
+
+class Deadly(ExtractTexts):
+    "Two files end the process that reads them: a library leaves by the back door, the kernel wants its memory back."
+    def extract(self, item):
+        if item.id == 'exits.txt' and not item.metadata['error']: os._exit(139)
+        if item.id == 'eats.txt' and not item.metadata['error']: os.kill(os.getpid(), signal.SIGKILL)
+        return super().extract(item)
+
+before = corpus.corpus_blocks
+corpus.corpus_blocks = lambda *a, **k: [Deadly() if isinstance(b, ExtractTexts) else b for b in before(*a, **k)]
+"""
+
+
+def test_files_that_end_their_reader_are_left_out_by_one_worker_as_by_two(tmp_path):
+    src = tmp_path/'src'
+    src.mkdir()
+    (tmp_path/'deadly.py').write_text(DEADLY)
+    for n, name in enumerate(('1.txt', 'eats.txt', 'exits.txt', '3.txt')):
+        (src/name).write_text(f'On the {n + 3}th Day. ' + ' '.join(f'I shall send Parcel {n * i} of your Goods on Tuesday.' for i in range(5, 40)))
+    for workers in (1, 2):
+        made = run([PYTHON, '-c', 'import deadly\n' + BUILD, src, tmp_path/f'by {workers}', json.dumps(dict(workers=workers, off=['dedup'], shard_bytes=1000))],
+                   PYTHONPATH=tmp_path)
+        assert made.returncode == 0 and all(f in made.stdout for f in ('a worker died while it read', 'eats.txt', 'exits.txt')), made.stdout
+    dropped = {r['file']: (r['stage'], r['reason'], r['detail']) for r in ledger(tmp_path/'by 1') if r['outcome'] == 'dropped'}
+    assert dropped == {f: ('extract', 'crash', 'a worker died while it read this file') for f in ('eats.txt', 'exits.txt')}
+    assert set(texts(tmp_path/'by 1')) == {'1.txt', '3.txt'} and check_ledger(tmp_path/'by 1') and tree(tmp_path/'by 1') == tree(tmp_path/'by 2')
 
 
 def test_training_reads_it(built, tmp_path, capsys):
