@@ -13,20 +13,23 @@ from importlib import resources
 
 from .period import MONTHS
 
-# %% ../nbs/10a_dates.ipynb #7ad2e59c
+# %% ../nbs/10a_dates.ipynb #251e2eff
+_THREE_DIGITS = re.compile(r'(?i)\W*(?:(?:c|ca|circa|about|a\.?d)\b\W*)?0?([1-9]\d\d)(?:-[01]\d(?:-[0-3]\d)?)?\W*(?:a\.?d\W*)?')
+
 def year_in(
-    value,  # int, str or None, as a catalogue has it
-) -> int | None:
+    value,  # int, float, str or None, as a catalogue has it
+) -> int | None:  # 100 … 2099
     "The last year that a catalogue's date may mean, or None where it gives none."
     if isinstance(value, bool) or value is None: return None
-    if isinstance(value, (int, float)): return int(value) if 1000 <= value < 2100 else None
+    if isinstance(value, (int, float)): return int(value) if 100 <= value < 2100 else None
+    if early := _THREE_DIGITS.fullmatch(str(value)): return int(early[1])
     years = [int(y) for y in re.findall(r'(?<!\d)1\d{3}(?!\d)|(?<!\d)20\d\d(?!\d)', str(value))]
     short = re.search(r'(1\d)\d\d[-–/](\d\d)(?![\d-])', str(value))  # 1720-21, but not the month of 1720-03-02
     return max(years + ([int(short[1] + short[2])] if short and '-0' not in str(value) else []), default=None)
 
-# %% ../nbs/10a_dates.ipynb #eecffc4a
+# %% ../nbs/10a_dates.ipynb #c0b94748
 _MONTH_NAMES = '|'.join(MONTHS)
-_YEAR_BEFORE = re.compile(r'''(?:\b(?:in|since|until|till|circa|c\.|ca\.|about|year|dated?|early|late|of|edn?\.?|edition|to|by
+_YEAR_BEFORE = re.compile(r'''(?:\b(?:in|since|until|till|circa|c\.|ca\.|about|year|dated?|early|late|of|for|edn?\.?|edition|to|by
 |and|from|before|after|copyright|©)\ |[(\[,;–—-]\ ?
 |\b(?:%s|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\.?,?\ )$''' % _MONTH_NAMES, re.X)
 _YEAR_AFTER = re.compile(r'''\s?(?:[.,;:)\]–—”’"'-]|$|\b(?:and|or|to|the|by|he|she|it|they|we|when|was|were|is|has|had|with|that
@@ -90,17 +93,24 @@ def first_attested() -> dict[str, Attested]:  # word or phrase -> its entry, by 
     rows = (line.split('\t') for line in lines[1:])  # the first line names the columns
     return {word: Attested(word, int(year), page) for word, year, page in rows}
 
-# %% ../nbs/10a_dates.ipynb #2ef4feac
-@lru_cache(8)
-def _after(cutoff: int) -> dict[bytes, list]:
-    "Folded key word -> [(pattern, word, year)] for everything first attested after the cutoff."
-    out = {}
+# %% ../nbs/10a_dates.ipynb #30abc95e
+@lru_cache(1)
+def _patterns() -> list:
+    "(folded key word, pattern, word, year) for every form of every entry."
+    out = []
     for a in first_attested().values():
-        if a.year <= cutoff: continue
         forms = [a.word] if a.word.endswith('s') else [a.word, (a.word[:-1] + 'ies') if re.search('[^aeiou]y$', a.word) else a.word + 's']
         for form in forms:
             pattern = re.compile(r'\b' + form.replace(' ', r'[ \n-]').replace("'", "['’]") + r'\b', re.I)
-            out.setdefault(max(fold(form).split(), key=len), []).append((pattern, a.word, a.year))
+            out.append((max(fold(form).split(), key=len), pattern, a.word, a.year))
+    return out
+
+@lru_cache(64)
+def _after(cutoff: int) -> dict[bytes, list]:
+    "Folded key word -> [(pattern, word, year)] for everything first attested after the cutoff."
+    out = {}
+    for key, pattern, word, year in _patterns():
+        if year > cutoff: out.setdefault(key, []).append((pattern, word, year))
     return out
 
 def anachronistic(
