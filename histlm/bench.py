@@ -377,7 +377,7 @@ def matmul_limits(
     named = {'matmul': 'histlm', 'matmul (modern)': 'modern'}
     return {limit: [rate / flops[name] for rate in best] for limit, name in named.items() if name in flops}
 
-# %% ../nbs/19_bench.ipynb #c807a320
+# %% ../nbs/19_bench.ipynb #4a4dcaab
 def step_row(
     shape: str,  # 'a', 'b', 'slm' or 'regular'
     precision: str,  # 'fp32' or 'bf16'
@@ -391,7 +391,7 @@ def step_row(
     device, rates = pick_device(how.device), []
     if no := without_precision(precision, device): return Measured('tokens/s', left_out=no)
     wait = torch.cuda.synchronize if device.type == 'cuda' else (lambda: None)
-    here, absent = gather_steps(step_makers(shape, precision, how), names, twins, wait)
+    here, absent = gather_steps(step_makers(shape, precision, how), names, twins and not how.quick, wait)
     c = resolve_settings(bench_config(shape, precision=precision, **{'device': how.device, **how.settings}), 1, device)
     limit, _ = gather(dict(matmul=lambda: lambda: rates.append(matmul_rate(device, precision))))
     rates.clear()
@@ -443,13 +443,13 @@ def memory_of(
         said = (child.stderr.strip().splitlines() or ['nothing was said'])[-1]
         raise BenchError(f'the memory of {name} could not be measured (exit code {child.returncode}): {said}. Run its step row first') from None
 
-# %% ../nbs/19_bench.ipynb #42835299
+# %% ../nbs/19_bench.ipynb #a418df9c
 def memory_row(
     shape: str,  # 'a' or 'b'
     precision: str,  # 'fp32' or 'bf16'
     how: Conditions,  # quick or not, corpus
     names: tuple = ('plain', 'transformers', 'histlm eager', 'histlm compiled', 'modern eager'),  # rivals
-    rounds: int = 3,  # processes of each
+    rounds: int = 2,  # processes of each
 ) -> Measured:
     "Peak memory of three training steps above the level after the imports, MB."
     found, config = Measured('MB'), bench_config(shape, **{'corpus': how.corpus, **how.settings})
@@ -588,9 +588,9 @@ def loading_row(
     seconds = alternate(here, 3 if how.quick else rounds, 20 if how.quick else repeats, desc='loading')
     return Measured('tokens/s', {n: [rows * T / s for s in v] for n, v in seconds.items()}, absent, dict(batch_tokens=rows * T))
 
-# %% ../nbs/19_bench.ipynb #8b4d8e64
+# %% ../nbs/19_bench.ipynb #2477b9cc
 KINDS = {'optimizer': ('optimizer.step', 'adam', 'muon', 'clip_grad', '_foreach_norm'),
-         'fused loops': ('cpp_fused', 'triton_'),
+         'fused loops': ('cpp_fused', 'triton_', 'compiledfunction', 'compiledfxgraph', 'torch-compiled region'),
          'attention': ('scaled_dot_product', 'flash_attention', 'efficient_attention'),
          'matrix products': ('aten::mm', 'addmm', 'bmm', 'aten::linear', 'mkldnn', 'mkl_linear', 'linear_pointwise', 'gemm'),
          'loss': ('softmax', 'nll_loss', 'cross_entropy', 'headloss'),
@@ -625,19 +625,25 @@ def profile_ms(
         total[kind] = total.get(kind, 0.) + e.self_cpu_time_total / 1000 / n_steps
     return dict(sorted(((k, round(v, 3)) for k, v in total.items()), key=lambda kv: -kv[1]))
 
-# %% ../nbs/19_bench.ipynb #ca31e9c6
+# %% ../nbs/19_bench.ipynb #b84a2b28
 def profile_row(
     shape: str,  # 'a' or 'b'
     precision: str,  # 'fp32' or 'bf16'
     how: Conditions,  # quick or not, corpus
     names: tuple = ('plain', 'histlm eager', 'histlm compiled'),  # rivals
+    rounds: int = 5,  # profiled steps of each, in turns
 ) -> Measured:
-    "Milliseconds a step by kind of work."
+    "Milliseconds a step, and the median of each kind of work."
     if no := without_precision(precision, pick_device(how.device)): return Measured('ms', left_out=no)
     here, absent = gather({n: m for n, m in step_makers(shape, precision, how).items() if n in names})
-    for rival in here.values(): rival()
-    kinds = {name: profile_ms(rival, 1 if how.quick else 3) for name, rival in here.items()}
-    return Measured('ms', {n: [sum(k.values())] for n, k in kinds.items()}, absent, dict(kinds=kinds))
+    found = {name: [] for name in here}
+    for _ in progress(range(1 if how.quick else rounds), desc=f'profile {shape} {precision}', unit='rounds'):
+        for name, rival in here.items():
+            rival()
+            found[name].append(profile_ms(rival, 1))
+    middle = lambda runs: {k: round(statistics.median(r.get(k, 0.) for r in runs), 3) for k in runs[0]}
+    return Measured('ms', {n: [sum(r.values()) for r in runs] for n, runs in found.items()}, absent,
+                    dict(kinds={n: middle(runs) for n, runs in found.items()}))
 
 # %% ../nbs/19_bench.ipynb #6863e782
 def invented_corpus(
@@ -828,25 +834,27 @@ def read_results(
             raise BenchError(f'{Path(path).name}, line {number} is no result ({type(e).__name__}: {e}); remove that line') from None
     return rows
 
-# %% ../nbs/19_bench.ipynb #9c378017
+# %% ../nbs/19_bench.ipynb #7b9f4951
 def machine_name(
     env: dict,  # as `environment` gives it
+    gpu: bool = False,  # for a row that ran on the GPU
 ) -> str:
     "The machine that a figure belongs to."
-    if env.get('gpus'): return f"{len(env['gpus'])} × {env['gpus'][0]}"
-    return f"{env.get('processor') or 'unknown processor'}, {env.get('threads', '?')} threads"
+    if gpu and env.get('gpus'): return f"{len(env['gpus'])} × {env['gpus'][0]}"
+    n = env.get('threads', 1)
+    return f"{env.get('processor') or 'unknown processor'}, {n} thread{'s' * (n != 1)}"
 
-# %% ../nbs/19_bench.ipynb #6136b18d
+# %% ../nbs/19_bench.ipynb #51cbadec
 def recorded(
     results: list[dict],  # from `read_results`
     row: str,  # of `ROWS`
     machine: str = '',  # as `machine_name` says it; '': any
 ) -> list[dict]:  # oldest first
     "The records of one row on one machine: the full runs, or the quick ones where there are no others."
-    mine = [r for r in results if r['row'] == row and machine in ('', machine_name(r['environment']))]
+    mine = [r for r in results if r['row'] == row and machine in ('', machine_name(r['environment'], ROWS[row].gpu))]
     return [r for r in mine if not r['quick']] or mine
 
-# %% ../nbs/19_bench.ipynb #69a07d69
+# %% ../nbs/19_bench.ipynb #8db2ce04
 def _figure(value: float) -> str:
     "A figure with three digits or all that it has before the point."
     return f'{value:,.0f}' if abs(value) >= 100 else f'{value:.3g}' if abs(value) >= 10 else f'{value:.2f}'
@@ -857,10 +865,10 @@ def target_line(
 ) -> list[str]:  # row, ours, against, ratio, quartiles, target, met, runs
     "One line of the table."
     head, aim = ROWS[target.row].what, f'{"≤" if target.at_most else "≥"} {target.bound:g}'
-    if not records: return [head, '', target.theirs, 'not measured', '', aim, '', '']
+    if not records: return [head, '', target.theirs, 'not measured', '', aim, '', '' if not ROWS[target.row].long else 'only when named']
     last, who = records[-1], [n for n in (target.ours, target.theirs) if n]
     why = [last['left_out'].get('all') or f'{n}: {last["left_out"].get(n, "not measured")}' for n in who if n not in last['samples']]
-    if why: return [head, '', target.theirs, f'left out: {why[0]}', '', aim, '', last['run'][:10]]
+    if why: return [head, '', target.theirs, 'left out', '', aim, '', f"{last['run'][:10]}: {why[0]}"]
     low, value, high = target.reached(last['samples'])
     middle = lambda name: f"{_figure(quartiles(last['samples'][name])[1])} {last['unit']}"
     ratios = [f"{target.reached(r['samples'])[1]:.2f}" for r in records if r['samples'].keys() >= {*who}]
@@ -878,18 +886,19 @@ def markdown(
     def bar(cells): return '| ' + ' | '.join(c.ljust(w) for c, w in zip(cells, widths)) + ' |'
     return '\n'.join([bar(head), '|' + '|'.join('-' * (w + 2) for w in widths) + '|', *map(bar, lines)])
 
-# %% ../nbs/19_bench.ipynb #5964e44e
+# %% ../nbs/19_bench.ipynb #02a1402c
 def table(
     results: list[dict],  # from `read_results`
     machine: str = '',  # as `machine_name` says it; '': any
     gpu: bool | None = None,  # only the GPU's rows, or only the others; None: all
+    rows: tuple = (),  # only these; (): all
 ) -> str:  # Markdown
     "Every target with what was reached on a machine."
-    chosen = [t for t in TARGETS if gpu is None or ROWS[t.row].gpu == gpu]
+    chosen = [t for t in TARGETS if gpu in (None, ROWS[t.row].gpu) and (not rows or t.row in rows)]
     lines = [target_line(t, recorded(results, t.row, machine)) for t in chosen]
     return markdown(['row', 'histlm', 'against', 'reached', 'middle half', 'target', 'met', 'all runs'], lines)
 
-# %% ../nbs/19_bench.ipynb #57f26d2e
+# %% ../nbs/19_bench.ipynb #c95679c9
 def row_details(
     record: dict,  # one of `recorded`, or `asdict(Measured)` with its row
 ) -> str:  # Markdown
@@ -905,7 +914,9 @@ def row_details(
                       _figure(first[name]) if name in first else ''])
     if 'all' in record['left_out']: return f"left out: {record['left_out']['all']}"
     lines += [[name, f'left out: {why}', '', '', '', ''] for name, why in record['left_out'].items()]
-    return markdown(['rival', 'median', 'middle half', f'of {base or "–"}', 'of matmul', 'first, s'], lines)
+    head = ['rival', 'median', 'middle half', f'of {base or "–"}', 'of matmul', 'first, s']
+    told = [i for i in range(len(head)) if any(line[i] for line in lines)]
+    return markdown([head[i] for i in told], [[line[i] for i in told] for line in lines])
 
 # %% ../nbs/19_bench.ipynb #bc645448
 def chosen_rows(
@@ -961,7 +972,7 @@ def measure_rows(
         gc.collect()
     return records, broken
 
-# %% ../nbs/19_bench.ipynb #6dc7be12
+# %% ../nbs/19_bench.ipynb #ace11b00
 def bench_parser() -> argparse.ArgumentParser:
     "The command line of `scripts/bench`."
     rows = '\n'.join(f'  {n:<17}{r.what}{" (only when named: it trains)" * r.long}' for n, r in ROWS.items())
@@ -971,7 +982,7 @@ def bench_parser() -> argparse.ArgumentParser:
         'rounds\' ratios, with their middle half. Run it on a machine that does nothing else, and twice.',
         epilog=f'rows:\n{rows}\n\nA peer that is not installed, and bf16 on a processor that has none, are left out and said to be.\n\nexamples:\n'
         '  scripts/bench --quick                      some minutes, nothing written: does it work, and roughly how fast?\n'
-        f'  scripts/bench                              everything, about a quarter of an hour, appended to {RESULTS}\n'
+        f'  scripts/bench                              everything, some twenty minutes, appended to {RESULTS}\n'
         '  scripts/bench --rows step-b memory         the rows that begin so\n'
         '  scripts/bench --rows tokenizer --corpus data/real   on real text\n'
         '  scripts/bench --gpu                        the GPU rows, in bf16, on the sample; under nine minutes\n\n'
@@ -984,7 +995,7 @@ def bench_parser() -> argparse.ArgumentParser:
     p.add_argument('--table', action='store_true', help='measure nothing: print the table of the results file')
     return p
 
-# %% ../nbs/19_bench.ipynb #fd3d9e98
+# %% ../nbs/19_bench.ipynb #19b5e7a7
 GPU_DEADLINE_S = 390  # no GPU row is begun later, so that the set ends within nine minutes
 
 def _bench(args) -> None:
@@ -997,16 +1008,16 @@ def _bench(args) -> None:
     if args.table: return print(*_tables(before), sep='\n\n')
     corpus, said = bench_corpus(args.corpus)
     started = time.monotonic()
-    print(f'{machine_name(environment())}; torch {torch.__version__}; text: {said}{"; a quick look" * args.quick}', flush=True)
+    print(f'{machine_name(environment(), args.gpu)}; torch {torch.__version__}; text: {said}{"; a quick look" * args.quick}', flush=True)
     records, broken = measure_rows(names, Conditions(args.quick, corpus, 'cuda' if args.gpu else 'cpu'), out, said,
                            GPU_DEADLINE_S if args.gpu else math.inf)
-    print('\n' + table(records if args.quick else before + records, machine_name(environment()), args.gpu))
+    print('\n' + table(records if args.quick else before + records, machine_name(environment(), args.gpu), args.gpu, names if args.quick else ()))
     print(f'\nMeasured in {human_time(time.monotonic() - started)}; ' + (f'appended to {args.out or RESULTS}.' if out else 'nothing was written (--out FILE does).'))
     if broken: raise BenchError(f'{", ".join(broken)} broke, as shown above; the other rows are kept')
 
 def _tables(results: list[dict]) -> list[str]:
     "A table for every machine in the results."
-    machines = dict.fromkeys((machine_name(r['environment']), ROWS[r['row']].gpu) for r in results if r['row'] in ROWS)
+    machines = dict.fromkeys((machine_name(r['environment'], ROWS[r['row']].gpu), ROWS[r['row']].gpu) for r in results if r['row'] in ROWS)
     return [f'{machine}\n\n{table(results, machine, gpu)}' for machine, gpu in machines] or ['no results yet: start scripts/bench']
 
 # %% ../nbs/19_bench.ipynb #0d9076ca
