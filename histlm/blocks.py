@@ -570,9 +570,9 @@ class SignTexts(TextStep):
         found = make_item(item.id, text, m['record']['year'], m['record']['split'], work, -m['n_changes'] / len(text), with_prints=True)
         m |= dict(signed=found, terms=count_terms(text))
 
-# %% ../nbs/12b_blocks.ipynb #8d5ee17e
+# %% ../nbs/12b_blocks.ipynb #7a620c1d
 SIGNED = [('key', pa.string()), ('signature', pa.binary()), ('slots', pa.string()), ('prints', pa.binary()), ('places', pa.binary()), ('n_bytes', pa.int64()),
-          ('quality', pa.float64()), ('work', pa.string())]
+          ('quality', pa.float64()), ('work', pa.string()), ('letters', pa.string())]
 
 def to_row(
     found: Candidate,  # from `make_item`, with prints
@@ -580,16 +580,16 @@ def to_row(
     "What deduplication knows of a document, as cells of a table."
     p = found.prints
     return (found.key, found.signature.tobytes(), found.signature.dtype.str, p.hashes.astype('<u8').tobytes(), p.at.astype('<u4').tobytes(), found.n_bytes,
-            found.quality, found.work)
+            found.quality, found.work, found.letters)
 
-# %% ../nbs/12b_blocks.ipynb #23f566b3
+# %% ../nbs/12b_blocks.ipynb #d584cd16
 def from_row(
     row: dict,  # of a part: id, year, split and the columns of SIGNED; prints may be missing
 ) -> Candidate:
     "The same back."
     prints = Prints(np.frombuffer(row['prints'], '<u8'), np.frombuffer(row['places'], '<u4'), row['n_bytes']) if 'prints' in row else None
     return Candidate(row['id'], row['key'], np.frombuffer(row['signature'], row['slots']), row['n_bytes'], row['year'], row['split'], row['work'],
-                     row['quality'], prints)
+                     row['quality'], prints, row['letters'])
 
 # %% ../nbs/12b_blocks.ipynb #3575ef6c
 DOCUMENTS = pa.schema([('id', pa.string()), ('text', pa.string()), ('year', pa.int32()), ('source', pa.string()), ('title', pa.string()),

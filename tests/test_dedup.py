@@ -90,6 +90,46 @@ def test_noisy_reprints_are_found(documents, items, share):
     assert len(copies) > 40 and right >= .95*len(copies), (right, len(copies))
 
 
+SHORT = [(150, 300), (300, 500), (500, 800), (800, 1500), (1500, 3000)]
+
+
+def cut(documents, least, most, n=60):
+    "The first paragraphs of documents, as texts of a given length in bytes."
+    out = {}
+    for d in documents:
+        end = next((i for i in range(least, most) if d.text[i:i + 1] in ' \n'), most)
+        if len(d.text) > most: out.setdefault(d.text[:end].strip(), f'{d.id} {least}')
+    return [(id, text) for text, id in out.items()][:n]
+
+
+@pytest.mark.parametrize('share', [.01, .03, .05])
+def test_noisy_reprints_of_short_texts_are_found_and_nothing_else(documents, items, share, monkeypatch):
+    short = [make_item(id, text, 1700, 'train') for least, most in SHORT for id, text in cut(documents, least, most)]
+    texts = dict(pair for least, most in SHORT for pair in cut(documents, least, most))
+    copies = [make_item(f'copy of {i.id}', misread(texts[i.id], share, n), 1790, 'train') for n, i in enumerate(short)]
+    others = [i for i in items if not any(i.id == s.id.split()[0] for s in short)]
+    clean = find_duplicates(others + short)
+    found = {d.id: d.of for d in find_duplicates(others + short + copies)}
+    for least, most in SHORT:
+        mine = [c for c in copies if c.id.endswith(f' {least}') and found.get(c.id.removeprefix('copy of ')) is None]
+        right = sum(c.id in found for c in mine)
+        wanted = .95 if least >= 300 or share <= .03 else .8   # fifty bytes of consonants may not meet in a band
+        assert len(mine) >= 20 and right >= wanted*len(mine), (least, right, len(mine))
+    monkeypatch.setattr(dedup, 'noisy_copy', lambda a, b: False)   # off
+    off = {d.id for d in find_duplicates(others + short + copies)}
+    assert find_duplicates(others + short) == clean   # the rule takes nothing from clean texts
+    if share >= .03: assert sum(c.id in off for c in copies) < .8*len(copies)
+
+
+@pytest.mark.parametrize('a, b', [('John Smith', 'James Hunt'), ('Ann Harris', 'Sarah Gill'), ('the 5th of May', 'the 6th of May')])
+def test_a_form_filled_in_twice_is_no_copy(a, b):
+    form = ('To the Right Worshipful his Majesty’s Justices of the Peace. The humble Petition of the Prisoner herein named Sheweth That {} is '
+            'in the Books of the Keeper of New Ludgate for want of Sureties, and humbly prays to be discharged.').format
+    pair = [make_item('a', form(a), 1700), make_item('b', form(b), 1701)]
+    assert find_duplicates(pair) == []
+    assert [d.id for d in find_duplicates([pair[0], make_item('c', misread(form(a), .04, 5), 1790)])] == ['c']
+
+
 def test_clean_documents_are_left_alone(items): assert len(find_duplicates(items)) <= .01*len(items)
 
 
