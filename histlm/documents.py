@@ -176,7 +176,7 @@ def end(self: LineCollector,
     elif separator and name not in ('lb', 'pb'): self.pieces.append(separator)
     if name == 'speaker': self.run_in = True
 
-# %% ../nbs/00b_documents.ipynb #8db02232
+# %% ../nbs/00b_documents.ipynb #b83a362e
 @patch
 def data(self: LineCollector,
     text: str,  # a run of characters between two tags
@@ -186,6 +186,7 @@ def data(self: LineCollector,
     if self.run_in and not text.isspace(): self.run_in = False
     self.pieces.append(text if self.open_pre else text.replace('\n', ' '))
 
+# %% ../nbs/00b_documents.ipynb #0daecf72
 @patch
 def text(self: LineCollector) -> str:  # lines as defined above
     "All lines collected so far."
@@ -278,11 +279,10 @@ def extract_html(
     reader.close()
     return join_line_marks(reader.lines.text())
 
-# %% ../nbs/00b_documents.ipynb #3d6c9763
+# %% ../nbs/00b_documents.ipynb #b19cc28e
 _EXTRACTORS: dict[str, tuple[Callable, str]] = {}
 _ENDINGS = {'.txt': 'text', '.xml': 'xml', '.xhtml': 'xhtml', '.html': 'html', '.htm': 'html'}
 
-# %% ../nbs/00b_documents.ipynb #d947300d
 def register(
     kind: str,  # kind of file, such as 'xml', or narrower: 'oldbailey-xml'
     version: str,  # change it whenever the extractor's output changes
@@ -604,7 +604,7 @@ def subset(self: SampleCorpus,
         yield document
         n_bytes -= document.n_bytes
 
-# %% ../nbs/00b_documents.ipynb #bb7f2a14
+# %% ../nbs/00b_documents.ipynb #25222967
 @patch
 def describe(self: SampleCorpus) -> dict:  # counts that can be written as JSON
     "Documents and bytes of text by genre and split, and the span of years (generates the whole sample)."
@@ -619,12 +619,20 @@ def describe(self: SampleCorpus) -> dict:  # counts that can be written as JSON
                 bytes=sum(c['bytes'] for c in cells),
                 years=[min(years), max(years)], undated=0, by_source=by, not_read={})
 
+# %% ../nbs/00b_documents.ipynb #aa771a23
 @patch(as_prop=True)
 def n_documents(self: SampleCorpus) -> int:
     "How many documents there are in both splits (generates them to see)."
     return self.describe()['documents']
 
-# %% ../nbs/00b_documents.ipynb #7615e0d2
+# %% ../nbs/00b_documents.ipynb #55cb403c
+def _check_part(path: Path, size: int, sha256: str) -> None:
+    "Refuse a Parquet file whose size or checksum is not the recorded one."
+    if path.stat().st_size == size and file_sha256(path) == sha256: return
+    raise CorpusError(f'{path} has changed since the corpus was built ({path.stat().st_size:,} bytes, {size:,} were written). '
+                      'Restore it, or build the corpus again.')
+
+# %% ../nbs/00b_documents.ipynb #d24d225b
 class ParquetCorpus:
     "A corpus that chapter 13 has built, read one group of rows at a time; raises CorpusError where a file was changed."
     def __init__(self,
@@ -650,12 +658,6 @@ class ParquetCorpus:
         "Size of all texts in UTF-8 bytes."
         return self.facts['bytes']
 
-def _check_part(path: Path, size: int, sha256: str) -> None:
-    "Refuse a Parquet file whose size or checksum is not the recorded one."
-    if path.stat().st_size == size and file_sha256(path) == sha256: return
-    raise CorpusError(f'{path} has changed since the corpus was built ({path.stat().st_size:,} bytes, {size:,} were written). '
-                      'Restore it, or build the corpus again.')
-
 # %% ../nbs/00b_documents.ipynb #3f2525f3
 @patch
 def documents(self: ParquetCorpus,
@@ -675,21 +677,7 @@ def documents(self: ParquetCorpus,
                 for at, wants in enumerate(wanted):
                     if wants: yield Document(**{k: v for k, v in columns.slice(at, 1).to_pylist()[0].items() if v is not None})
 
-# %% ../nbs/00b_documents.ipynb #01e30dfb
-@patch
-def subset(self: ParquetCorpus,
-    n_bytes: int,  # stop once the texts have this many bytes
-    split: str = 'train',  # which side to draw from
-    seed: int = 0,  # another seed draws other documents
-) -> Iterator[Document]:
-    "Stream a fixed random part of a split: whole documents, chosen by seed and id, in the corpus's order."
-    chosen = set()
-    for id, size in sorted(self.sizes(split), key=lambda d: fingerprint([seed, d[0]])):
-        if n_bytes <= 0: break
-        chosen.add(id)
-        n_bytes -= size
-    if chosen: yield from self.documents(split, chosen)
-
+# %% ../nbs/00b_documents.ipynb #f4a39ebf
 @patch
 def sizes(self: ParquetCorpus,
     split: str | None = None,  # 'train', 'valid', or None for both
@@ -704,6 +692,21 @@ def sizes(self: ParquetCorpus,
                 lengths = pc.binary_length(pc.cast(t['text'], 'large_binary')).to_pylist()
                 found += [(i, n) for i, n, s in zip(t['id'].to_pylist(), lengths, t['split'].to_pylist()) if split in (None, s)]
     return found
+
+# %% ../nbs/00b_documents.ipynb #be343e81
+@patch
+def subset(self: ParquetCorpus,
+    n_bytes: int,  # stop once the texts have this many bytes
+    split: str = 'train',  # which side to draw from
+    seed: int = 0,  # another seed draws other documents
+) -> Iterator[Document]:
+    "Stream a fixed random part of a split: whole documents, chosen by seed and id, in the corpus's order."
+    chosen = set()
+    for id, size in sorted(self.sizes(split), key=lambda d: fingerprint([seed, d[0]])):
+        if n_bytes <= 0: break
+        chosen.add(id)
+        n_bytes -= size
+    if chosen: yield from self.documents(split, chosen)
 
 # %% ../nbs/00b_documents.ipynb #bb7063cf
 @patch
