@@ -36,7 +36,7 @@ def parts_words(
     alone = not before or before.isupper() or before.isspace() or before in '("“‘—-['
     return not alone or right[1:].islower() or left.islower() and len(left) > 1
 
-# %% ../nbs/09a_ecco.ipynb #2758a077
+# %% ../nbs/09a_ecco.ipynb #542bc636
 def _joint(text: str, m: re.Match) -> tuple[int, str]:
     "Where a joint is to be cut and what goes between: '\n' for a break, ' ' for a space, '' for nothing."
     at = m.start()
@@ -44,7 +44,9 @@ def _joint(text: str, m: re.Match) -> tuple[int, str]:
     before = text[at-1]
     if before in ',;:!?)]': return at, '\n'
     left = text[max(0, at - 12):at]
-    if before.islower(): return at, '' if before in 'czeuasnp' and _NAME_PREFIX.search(left) or not parts_words(text, at) else '\n'
+    if before.islower():
+        plain = text[at+1:at+2].islower() and left[-3:].isalpha() and left[-3:].islower()  # nearly all: no need to look closer
+        return at, '' if before in 'czeuasnp' and _NAME_PREFIX.search(left) or not plain and not parts_words(text, at) else '\n'
     if before in '"\'(["“‘’”': return _quoted_joint(text, at)
     if before == '*': return at, '\n' if left[-2:-1] == '*' else ''
     if before == '.':
@@ -131,7 +133,17 @@ def _strong_newlines(text: str) -> str:
         if len(found) > 4 and amid < 0.4 * len(found): text = re.sub(pattern + '(?![a-z])', '\x01', text)
     return text
 
-# %% ../nbs/09a_ecco.ipynb #a212c78b
+# %% ../nbs/09a_ecco.ipynb #a0d56e4a
+def _lines(piece: str) -> list[str]:
+    "The lines of a piece; one that begins with a small letter, or follows a broken word, continues the line above."
+    runs = []
+    for line in filter(None, (' '.join(line.split()) for line in piece.split('\n'))):
+        if runs and runs[-1][-1][-1] == '∣': runs[-1].append(line)
+        elif runs and line[0].islower(): runs[-1] += [' ', line]
+        else: runs.append([line])
+    return [''.join(run) for run in runs]
+
+# %% ../nbs/09a_ecco.ipynb #0439ae90
 _NUMBERED_PARAGRAPH = re.compile(r'[.;:?!](?<=[a-z].)(?=[0-9]{1,3}\. ?[A-Z])')
 _OPENINGS = ('CHAP', 'SECT', 'BOOK', 'LETT', 'PART', 'CANT', 'ACT ', 'SCEN', 'ESSA')
 _RUN_ON = re.compile(r'([A-Z]+\.? [IVXLC\d]+\.[^a-z]{0,200}[A-Z]{3,}\.) (?=[A-Z]+ [a-z])')
@@ -153,15 +165,6 @@ def cut_segments(
         lines = _lines(piece) if '\n' in piece else [' '.join(piece.split())]
         if lines and lines[0]: segments += lines; weak += [False] + [True] * (len(lines) - 1)
     return segments, weak
-
-def _lines(piece: str) -> list[str]:
-    "The lines of a piece; one that begins with a small letter, or follows a broken word, continues the line above."
-    runs = []
-    for line in filter(None, (' '.join(line.split()) for line in piece.split('\n'))):
-        if runs and runs[-1][-1][-1] == '∣': runs[-1].append(line)
-        elif runs and line[0].islower(): runs[-1] += [' ', line]
-        else: runs.append([line])
-    return [''.join(run) for run in runs]
 
 # %% ../nbs/09a_ecco.ipynb #37496ae4
 def part_speakers(

@@ -189,7 +189,7 @@ def decode_declared(
         if valid > 10 * max(1, odd - valid): raise
         return _printable(raw.decode(guess, 'replace'), name), f'{guess} (declared {declared.lower()})'
 
-# %% ../nbs/09_extract.ipynb #0c3609af
+# %% ../nbs/09_extract.ipynb #a609d568
 _GUTENBERG = re.compile(r'Project Gutenberg|Gutenberg[ -]?(?:tm|™)|www\.gutenberg\.(?:org|net)|\*END\*? ?THE SMALL PRINT', re.I)
 _PETITION = re.compile(r'\b(?:To (?:the|his|ye)|Sheweth|humbl[ye]e?\b|Petic[io]+ne?r?|Petition|Sessions|Justices|pray)', re.I)
 _GLUED = re.compile(r'[A-Z](?:(?<=[a-z]{2}[A-Z])|(?<=[a-z.][.,;:!?)\]][A-Z])|(?<=[A-Z]{2}[.,;:!?][A-Z])(?=[ A-Z]))')
@@ -202,8 +202,11 @@ def _text_kind(text: str) -> str:
         gaps = any(sign in text for sign in ('[...]', '[---]', '[x]'))
         if (gaps or re.match(r'\W*To (?:the|his|ye)\b', text, re.I)) and len(_PETITION.findall(text)) > (2 if gaps else 5):
             return 'londonlives'
-    glued = len({head[m.start() - 6:m.end() + 2] for m in _GLUED.finditer(head) if head[m.start() - 3:m.start()] != 'Mac'})
-    return 'ecco' if glued > max(2, len(head) / 6000) or '∣' in head and glued else 'text'
+    glued = set()
+    for m in _GLUED.finditer(head):
+        if head[m.start() - 3:m.start()] != 'Mac': glued.add(head[m.start() - 6:m.end() + 2])
+        if len(glued) > max(2, len(head) / 6000): return 'ecco'
+    return 'ecco' if '∣' in head and glued else 'text'
 
 # %% ../nbs/09_extract.ipynb #3baa950d
 _ROOT = re.compile(r'<(?![?!])(?:[\w.-]+:)?([\w.-]+)')

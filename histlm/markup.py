@@ -84,7 +84,7 @@ def settle(
         if lines and lines[0]: blocks.append('\n'.join(lines))
     return '\n\n'.join(blocks)
 
-# %% ../nbs/09c_markup.ipynb #1201aecf
+# %% ../nbs/09c_markup.ipynb #9dc1d56c
 class BlockCollector:
     "Collects text in the form of Part II from start tags, end tags and character data; `parse_xml` feeds it."
     def __init__(self):
@@ -100,9 +100,10 @@ class BlockCollector:
 
     def skip(self, name: str, attributes: dict) -> str:
         "The reason to drop an element with all it holds; '' to keep it."
-        return {'script': 'script', 'style': 'script', 'fw': 'running head', 'figdesc': 'editor', 'teiheader': 'header',
-                'standoff': 'header',
-                'facsimile': 'header', 'reg': 'editor', 'corr': 'editor', 'expan': 'editor'}.get(name, '')
+        return _SKIPPED.get(name, '')
+
+_SKIPPED = {'script': 'script', 'style': 'script', 'fw': 'running head', 'figdesc': 'editor', 'teiheader': 'header', 'standoff': 'header',
+            'facsimile': 'header', 'reg': 'editor', 'corr': 'editor', 'expan': 'editor'}
 
 # %% ../nbs/09c_markup.ipynb #7b3beda2
 @patch
@@ -241,7 +242,7 @@ def gap_sign(
     if 'word' in extent: return ' '.join(['〈◊〉'] * min(int(n[0]) if n else 1, 12))
     return ' 〈…〉 '
 
-# %% ../nbs/09c_markup.ipynb #fecbf2d2
+# %% ../nbs/09c_markup.ipynb #8ad7d705
 _GLYPHS = {'eolhyphen': '∣', 'eolunhyphen': '∣', 'cmbabbrstroke': '\u0304', 'punc': '▪', 'v': 'v', 'leaf': '❧'}
 _SPEECH = frozenset('p l ab sp lg speaker quote q seg head'.split())
 
@@ -259,8 +260,10 @@ def _tei_speaker(c, name, attributes):
 
 def _stop_name(pieces, start):
     "Give the name that begins at a piece its stop, where the print has none."
-    last = next((i for i in range(len(pieces) - 1, start - 1, -1) if pieces[i].strip()), -1)
-    if last >= 0 and pieces[last].rstrip()[-1].isalnum(): pieces[last] = pieces[last].rstrip() + '.'
+    for i in range(len(pieces) - 1, start - 1, -1):
+        if said := pieces[i].rstrip():
+            if said[-1].isalnum(): pieces[i] = said + '.'
+            return
 
 def _tei_gap(c, name, attributes):
     "A gap: its sign, unless the element describes itself."

@@ -238,7 +238,7 @@ def find_gutter(
         if strip > 5: best = max(best, (-crossing, strip, (min(right) + max(left)) / 2))  # wider than a space between words
     return best[2]
 
-# %% ../nbs/09d_pages.ipynb #35c8d96f
+# %% ../nbs/09d_pages.ipynb #58409343
 def page_rows(
     words: list[Row],  # of one page
     width: float,  # of the page, in points
@@ -261,6 +261,7 @@ def page_rows(
         else: columns[side].append(row)
     return parts
 
+# %% ../nbs/09d_pages.ipynb #7ceaee34
 def _reach_across(left: list[list[Row]], right: list[list[Row]], across: list[list[Row]]) -> list[tuple[int, Row]]:
     "Rows with their side: 0 left, 1 right, 2 across the gutter; what touches on one height is one row."
     sides = [[0, row] for row in left] + [[1, row] for row in right]
@@ -314,7 +315,7 @@ def gutters(
         out.append(faint if faint and abs(faint - usual) < 0.04 * width else gutter)
     return out
 
-# %% ../nbs/09d_pages.ipynb #3697eae0
+# %% ../nbs/09d_pages.ipynb #64dcd01f
 _NUMERAL = re.compile(r'[\W_]*(?:\d{1,4}|[ivxlcIVXLC]{1,7})[\W_]*')
 _COUNTED = re.compile(r'\W*(\d{1,4})\b(?![^\W\d])|.*(?<!\S)\W?(\d{1,4})\W*$')
 
@@ -329,6 +330,7 @@ class Edge:
     number: int  # at its edge, -1: none
     apart: bool  # whether a gap divides it from the rows farther in
 
+# %% ../nbs/09d_pages.ipynb #d9ece4fb
 def edge_rows(
     pages: list[list[list[Row]]],  # of each page its columns of rows
 ) -> dict[tuple, Edge]:  # by page, top and depth
