@@ -20,11 +20,10 @@ from .core import HistlmError
 from .lexicon import (LETTER_MARKS, LINE_MARKS, Evidence, Lexicon, build_lexicon, fill_word, fold_word, period_lexicon,
                             skeleton)
 
-# %% ../nbs/10_normalise.ipynb #04d6f702
+# %% ../nbs/10_normalise.ipynb #b8c74fde
 class NormaliseError(HistlmError):
     "A request to the normaliser that cannot be met: an unknown rule or option."
 
-# %% ../nbs/10_normalise.ipynb #3a20b8b0
 class Change(NamedTuple):
     "One edit, as the log keeps it."
     rule: str  # a name in RULES
@@ -179,7 +178,7 @@ def _mojibake(text, evidence, options):
 _SPACE = re.compile(r'[ \n]|\Z')
 _DOUBLE = re.compile('Ã[ƒ‚]|Â[\x80-\xbf]|Ã¢')
 
-# %% ../nbs/10_normalise.ipynb #d51b0780
+# %% ../nbs/10_normalise.ipynb #e560e53e
 _INVISIBLE = re.compile('\xad[ \n]?|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f'
                         '\ufe00-\ufe0f\ufeff\ufff9-\ufffb]')
 _SHAPELESS = ''.join(filter(_INVISIBLE.fullmatch, map(chr, range(0x10000))))
@@ -197,7 +196,6 @@ def _invisible(text, evidence, options):
             new = m[0][1]  # a soft hyphen that joins nothing: its space stays
         yield m.start(), m.end(), new
 
-# %% ../nbs/10_normalise.ipynb #9018ea8a
 _COMPOSABLE = re.compile('[^\x00-\u02ff]+')  # nothing below U+0300 ever changes, except by what follows it
 
 @rule('nfc', 'one spelling for one character: Unicode NFC', '',
@@ -209,7 +207,7 @@ def _nfc(text, evidence, options):
         start = max(m.start() - 1, 0)
         yield start, m.end(), unicodedata.normalize('NFC', text[start:m.end()])
 
-# %% ../nbs/10_normalise.ipynb #574f86ea
+# %% ../nbs/10_normalise.ipynb #da2c8da5
 _LONG_S = {'ſ': 's', 'ẛ': 'ṡ'}
 _LIGATURES = {'ﬀ': 'ff', 'ﬁ': 'fi', 'ﬂ': 'fl', 'ﬃ': 'ffi', 'ﬄ': 'ffl', 'ﬅ': 'st', 'ﬆ': 'st'}
 _SORTS = {'Ʋ': 'U', 'ʋ': 'v', 'ꝛ': 'r', 'Ꝛ': 'R', 'ꝺ': 'd', 'ꝼ': 'f', 'ꞇ': 't', 'ᵹ': 'g', '￡': '£',
@@ -220,7 +218,6 @@ def _replace(table: dict) -> Callable:
     pattern = re.compile('[' + re.escape(''.join(table)) + ']')
     return lambda text, evidence, options: ((m.start(), m.end(), table[m[0]]) for m in pattern.finditer(text))
 
-# %% ../nbs/10_normalise.ipynb #f94b668a
 rule('long_s', 'the long s is a shape of s', 'ſẛ', (('ſuch Diſtreſs', 'such Distress'),), ('such Distress', 'fish'))(_replace(_LONG_S))
 rule('ligatures', 'ﬀ ﬁ ﬂ ﬃ ﬄ ﬅ ﬆ are shapes; æ and œ are spelling', ''.join(_LIGATURES),
      (('eﬀects, oﬃcer, ﬁne, ﬂy, baﬄe, moﬆ', 'effects, officer, fine, fly, baffle, most'),),
@@ -228,7 +225,7 @@ rule('ligatures', 'ﬀ ﬁ ﬂ ﬃ ﬄ ﬅ ﬆ are shapes; æ and œ are spellin
 rule('sorts', 'other sorts of the printer: the tailed V, the round r, full-width forms', ''.join(_SORTS),
      (('WEYMOƲTH', 'WEYMOUTH'), ('￡５', '£5')), ('þe burn', 'VVEYMOUTH'))(_replace(_SORTS))
 
-# %% ../nbs/10_normalise.ipynb #64c7c596
+# %% ../nbs/10_normalise.ipynb #0de15bff
 _RAISED = dict(zip('ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ', 'abcdefghijklmnoprstuvwxyz'))
 _RAISED |= dict(zip(map(chr, range(0x363, 0x370)), 'aeioucdhmrtvx'))
 _RAISED_WORDS = {('y', 'e'): 'the', ('y', 't'): 'that', ('y', 'm'): 'them', ('y', 'n'): 'then', ('y', 's'): 'this',
@@ -249,7 +246,6 @@ def _superscripts(text, evidence, options):
         if word: yield start, end, word.capitalize() if text[start].isupper() else word
         else: yield m.start(), m.end(), raised
 
-# %% ../nbs/10_normalise.ipynb #cc925f63
 def _word_span(text: str, start: int, end: int, also: str = '') -> tuple[int, int]:
     "Widen a span to the word around it: letters, and the characters of `also`."
     while start and (text[start - 1].isalpha() or text[start - 1] in also): start -= 1
@@ -356,7 +352,7 @@ def _halves(text: str, start: int, end: int) -> tuple[str, str]:
     clean = lambda s: s.replace(LINE_MARKS[0], '').replace(LINE_MARKS[1], '')
     return clean(text[left:start]).lstrip("'’"), clean(text[end:right]).rstrip("'’")
 
-# %% ../nbs/10_normalise.ipynb #50e44b70
+# %% ../nbs/10_normalise.ipynb #b26226d2
 @rule('line_marks', 'the keyers wrote ∣ or ¦ where the printer broke a word: joined, with a hyphen where the lexicon has one',
       LINE_MARKS + '|',
       changed=(('the pro∣vinces', 'the provinces'), ('to∣day, Meini∣Gwŷr', 'to-day, Meini-Gwŷr'), ('un∣der∣stood', 'understood'),
@@ -372,13 +368,12 @@ def _line_marks(text, evidence, options):
         elif '¦' in m[0] and not new and left and right: new = _lost_letter(left, right, evidence)
         yield m.start(), m.end(), new if left and right else space
 
-# %% ../nbs/10_normalise.ipynb #7c4fde50
 def _lost_letter(left: str, right: str, evidence: Evidence) -> str:
     "The letter that went missing between two halves, or ''."
     if evidence.best([left + right]): return ''
     return fill_word(f'{left}?{right}', evidence.lexicon) or ''
 
-# %% ../nbs/10_normalise.ipynb #acae46c6
+# %% ../nbs/10_normalise.ipynb #caf48e79
 _LINE_HYPHEN = re.compile(r'[-‐‑¬=](?<=[^\W\d_].)(?:\n(?=[^\W\d_])(\S+)[ \n]?|(?<=[-¬]) (?=[^\W\d_])|(?<=¬)(?=[^\W\d_]))')
 _SUSPENDED = frozenset('and or to nor & und et'.split())
 
@@ -400,14 +395,13 @@ def _line_hyphens(text, evidence, options):
             if joined + hyphened and (hyphened > joined or joined * 20 > known(right)):
                 yield m.start(), m.end(), '-' if hyphened > joined else ''
 
-# %% ../nbs/10_normalise.ipynb #6cd165ae
 def _line_end_joint(left: str, right: str, evidence: Evidence) -> str:
     "'' or '-' for a hyphen that stood at a line's end."
     if _joint(left, right, evidence): return '-'
     known = evidence.lexicon.count
     return '-' if not known(left + right) and known(left) and known(right) and not evidence.own(left + right) else ''
 
-# %% ../nbs/10_normalise.ipynb #7d970c58
+# %% ../nbs/10_normalise.ipynb #513717ea
 _BRACKETED = (r'[〈⟨][^〉⟩\n]{0,40}[〉⟩]|</?gap\b[^>]{0,200}>|\[\s?(?:\.{2,}|…+|-{2,}|—+|[.…]{0,3}[' + LETTER_MARKS + r']+|'
               r'/?del|illegible|damaged|gap|blank)\s?\]')
 _UNIT = f'(?:{_BRACKETED}|[{LETTER_MARKS}]+)'
@@ -416,6 +410,7 @@ _GAP_START = re.compile(f'[〈〉⟨⟩<\\[{LETTER_MARKS}]')
 _MISSING = re.compile(r'[•●◊\ufffd〈⟨<…]|\[[^-—/d]')
 _CLOSING, _OPENING = frozenset('.,;:!?)]}’”'), frozenset('([{‘“')
 
+# %% ../nbs/10_normalise.ipynb #f1dcb647
 @rule('gaps', 'a missing word leaves a dash, a missing letter is put in where only one makes a word, all other gap marks go',
       LETTER_MARKS + '〈〉⟨⟩<[',
       changed=(('the hou•e', 'the house'), ('Person▪ My Lord', 'Person My Lord'), ('rise▪On, own’d▪It', 'rise On, own’d It'),
@@ -437,13 +432,13 @@ def _gaps(text, evidence, options):
         yield max(start, done), end, new
         done = end
 
-# %% ../nbs/10_normalise.ipynb #35d140b4
+# %% ../nbs/10_normalise.ipynb #8869f3ff
 def _inner_gap(text: str, start: int, end: int, evidence: Evidence) -> str:
     "What replaces a gap that touches a letter or a digit."
     before, after, run = text[start - 1:start] if start else '', text[end:end + 1], text[start:end]
     if before.isdigit() and after.isdigit(): return '—' if len(run) == 1 else ' '
     if not (before.isalpha() or after.isalpha()): return ''
-    if '▪' in run and before.islower() and after.isupper(): return ' '
+    if '▪' in run and (before.islower() or before.isdigit()) and after.isupper(): return ' '
     left, right = _word_span(text, start, end, also=LETTER_MARKS)
     known, both = evidence.lexicon.count, before.isalpha() and after.isalpha()
     halves = text[left:start], text[end:right]
@@ -472,7 +467,7 @@ def _outer_gap(text: str, start: int, end: int, dash: str) -> tuple[int, int, st
     if not dash: return start, end, '' if no_space_before or no_space_after else ' '
     return start, end, ' ' * (not no_space_before) + dash + ' ' * (not no_space_after)
 
-# %% ../nbs/10_normalise.ipynb #19ea7c42
+# %% ../nbs/10_normalise.ipynb #7ae51964
 _BLANK = ' \t\r\x0b\x0c\x1c-\x1f\x85\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000'
 _WHITE = re.compile(f'[{_BLANK}\n](?:(?<=[{_BLANK[1:]}\n])[{_BLANK}\n]*|[{_BLANK}\n]+|(?<=\\A )|\\Z)')
 _ODD_BLANK = re.compile(f'[{_BLANK[1:]}]')
@@ -487,7 +482,7 @@ def _has_no_doubles(text: str) -> bool:
     "Whether no white space stands at an edge or beside other white space, newlines in twos excepted."
     return not text or not (text[0].isspace() or text[-1].isspace() or any(d in text for d in _DOUBLED))
 
-# %% ../nbs/10_normalise.ipynb #997462e5
+
 @rule('spaces', 'one space between words, one newline between lines, one blank line between blocks, none at the edges',
       '',
       changed=(('a  b\tc\u00a0d', 'a b c d'), ('a \r\n b', 'a\nb'), ('a\n \n\n\nb', 'a\n\nb'), (' a\n', 'a'),
@@ -535,7 +530,7 @@ def _respell(text: str, pattern: re.Pattern, seen: Callable, count: Callable, le
         new = better(m[0])
         if new: yield m.start(), m.end(), new
 
-# %% ../nbs/10_normalise.ipynb #07d23d15
+# %% ../nbs/10_normalise.ipynb #86813729
 _UV = {'u': 'v', 'v': 'u', 'U': 'V', 'V': 'U', 'i': 'j', 'j': 'i', 'I': 'J', 'J': 'I'}
 
 def _uv_forms(word: str) -> list[str]:
@@ -550,7 +545,6 @@ def _uv_forms(word: str) -> list[str]:
             forms.add(''.join(letters))
     return sorted(forms - {word})
 
-# %% ../nbs/10_normalise.ipynb #f480d647
 @rule('uv', 'u/v, i/j and vv as the eighteenth century spelt them, where the lexicon knows only that form',
       ''.join(_UV),
       changed=(('they haue giuen vs ioy vpon vs', 'they have given us joy upon us'), ('vvas Vpon', 'was Upon')),
@@ -620,7 +614,17 @@ def _matches_at(text: str, sign: str, pattern: re.Pattern) -> bool:
         at = text.find(sign, at + 1)
     return False
 
-# %% ../nbs/10_normalise.ipynb #10bc7b81
+# %% ../nbs/10_normalise.ipynb #72a37be0
+_RUN = re.compile(r'[^\W\d_]+')
+
+def _as_runs(text: str) -> str:
+    "Text in which hyphens and marks are letters, and fractions and raised figures none."
+    for sign in LETTER_MARKS + LINE_MARKS: text = text.replace(sign, 'ꝡ')
+    text = text.replace('-', 'ꝏ')
+    for sign in '²³¹¼½¾⅓⅔⅛⅜⅝⅞': text = text.replace(sign, ' ')
+    return text
+
+# %% ../nbs/10_normalise.ipynb #13f8ef08
 class Witness(Evidence):
     "Evidence that remembers its answers, and counts all words of the text once it has been asked for 150."
     def __init__(self, text, lexicon=None):
@@ -643,15 +647,6 @@ class Witness(Evidence):
         "Count the runs of letters, hyphens and marks, which is what `Evidence.own` takes for a whole word."
         if self.runs is None: self.runs = Counter(_RUN.findall(_as_runs(fold_word(self.text))))
         return self.runs
-
-_RUN = re.compile(r'[^\W\d_]+')
-
-def _as_runs(text: str) -> str:
-    "Text in which hyphens and marks are letters, and fractions and raised figures none."
-    for sign in LETTER_MARKS + LINE_MARKS: text = text.replace(sign, 'ꝡ')
-    text = text.replace('-', 'ꝏ')
-    for sign in '²³¹¼½¾⅓⅔⅛⅜⅝⅞': text = text.replace(sign, ' ')
-    return text
 
 # %% ../nbs/10_normalise.ipynb #3e058beb
 MAX_ROUNDS = 12  # no text was ever seen to need more than four
