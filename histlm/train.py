@@ -392,7 +392,7 @@ def evaluate(self: Run) -> bool:  # whether this is the best so far
                f"step {s['step']:>6,}  valid {found['bits_per_byte']:.4f} bits per byte{'  (best so far)' if best else ''}")
     return best
 
-# %% ../nbs/05_train.ipynb #8de1437d
+# %% ../nbs/05_train.ipynb #d28bea1a
 @patch
 def make_plan(self: Run) -> None:
     "Fix the length of the run as soon as it is known (rank 0 decides), look again every ten steps where the budget is time, and log each plan."
@@ -402,7 +402,7 @@ def make_plan(self: Run) -> None:
     times = [b - a for a, b in zip(self.step_times[2:], self.step_times[3:])]  # the first steps compile
     self.step_times.append(now)
     if old is not None and s['step'] % 10: return
-    new = broadcast(planned_steps(self.c, s['step'], now, times[-max(10, len(times) // 4):] if old else times, self.began_s))
+    new = broadcast(planned_steps(self.c, s['step'], now, times[-max(20, len(times) // 4):] if old else times, self.began_s))
     if new is None or old is not None and abs(new - old) <= .03 * old: return
     s['plan'] = new
     self.write(dict(step=s['step'], planned_steps=new),
