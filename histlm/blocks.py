@@ -153,7 +153,27 @@ def _inside(root: Path, path: str) -> Path:
     except CorpusError:
         raise CorpusError(f'{clip(path, 100)} is not a file inside the corpus folder') from None
 
-# %% ../nbs/12b_blocks.ipynb #a76f430c
+# %% ../nbs/12b_blocks.ipynb #04b9699e
+def _with_own_name(found: Input, ids: set) -> Input:
+    "An input, or the error that its id could be taken for a part of another file: parts of 'a' are called 'a#1', 'a#2' …"
+    parts = found.file.split('#')
+    if not any('#'.join(parts[:n]) in ids for n in range(1, len(parts))): return found
+    return dataclasses.replace(found, path='', reason='bad id', error=f'id {found.file!r} reads like a part of another file; give it one without #')
+
+# %% ../nbs/12b_blocks.ipynb #773572dc
+def _checked(found: Input, said: dict, settings: CorpusSettings) -> Input:
+    "An input with its size and checksum, and the error if they are not what the manifest says."
+    if not found.path: return found
+    try:
+        with open(found.path, 'rb') as f: sha256, n = hashlib.file_digest(f, 'sha256').hexdigest(), f.tell()
+    except OSError as e: return dataclasses.replace(found, path='', reason='unreadable', error=f'it cannot be opened: {e.strerror}')
+    wrong = [f'{k} {said[k].strip()}, found {v}' for k, v in (('bytes', n), ('sha256', sha256)) if (said.get(k) or '').strip().lower() not in ('', str(v))]
+    reason, error = ('checksum', f'the manifest says {wrong[0]}; restore the file or correct the manifest') if wrong else ('', '')
+    if n > settings.max_file_bytes:
+        reason, error = 'too large', f'{n:,} bytes, and files over {settings.max_file_bytes:,} are not opened; cut it into parts'
+    return dataclasses.replace(found, sha256=sha256, n_bytes=n, reason=reason, error=error)
+
+# %% ../nbs/12b_blocks.ipynb #ffbdee3f
 def list_inputs(
     src: str | os.PathLike,  # a folder, with or without manifest.csv
     settings: CorpusSettings = CorpusSettings(),  # for the largest file that is opened
@@ -170,24 +190,6 @@ def list_inputs(
     if not listed: raise CorpusError(f'{root} holds no files. Put the files of an archive there, or run chapter 08 to fetch some.')
     ids = {i.file for i, _ in listed}
     return [_checked(_with_own_name(i, ids), said, settings) for i, said in progress(listed, desc='checking the input', unit='files')]
-
-def _with_own_name(found: Input, ids: set) -> Input:
-    "An input, or the error that its id could be taken for a part of another file: parts of 'a' are called 'a#1', 'a#2' …"
-    parts = found.file.split('#')
-    if not any('#'.join(parts[:n]) in ids for n in range(1, len(parts))): return found
-    return dataclasses.replace(found, path='', reason='bad id', error=f'id {found.file!r} reads like a part of another file; give it one without #')
-
-def _checked(found: Input, said: dict, settings: CorpusSettings) -> Input:
-    "An input with its size and checksum, and the error if they are not what the manifest says."
-    if not found.path: return found
-    try:
-        with open(found.path, 'rb') as f: sha256, n = hashlib.file_digest(f, 'sha256').hexdigest(), f.tell()
-    except OSError as e: return dataclasses.replace(found, path='', reason='unreadable', error=f'it cannot be opened: {e.strerror}')
-    wrong = [f'{k} {said[k].strip()}, found {v}' for k, v in (('bytes', n), ('sha256', sha256)) if (said.get(k) or '').strip().lower() not in ('', str(v))]
-    reason, error = ('checksum', f'the manifest says {wrong[0]}; restore the file or correct the manifest') if wrong else ('', '')
-    if n > settings.max_file_bytes:
-        reason, error = 'too large', f'{n:,} bytes, and files over {settings.max_file_bytes:,} are not opened; cut it into parts'
-    return dataclasses.replace(found, sha256=sha256, n_bytes=n, reason=reason, error=error)
 
 # %% ../nbs/12b_blocks.ipynb #a70fde30
 LEDGER = pa.schema([('file', pa.string()), ('id', pa.string()), ('stage', pa.string()), ('reason', pa.string()), ('outcome', pa.string()),
@@ -595,7 +597,7 @@ def from_row(
 DOCUMENTS = pa.schema([('id', pa.string()), ('text', pa.string()), ('year', pa.int32()), ('source', pa.string()), ('title', pa.string()),
                        ('author', pa.string()), ('licence', pa.string()), ('origin', pa.string()), ('split', pa.string()), ('sha256', pa.string())])
 
-# %% ../nbs/12b_blocks.ipynb #9006ea5b
+# %% ../nbs/12b_blocks.ipynb #268b4bb2
 class TableWriter:
     "Writes rows to a Parquet file in groups whose size depends on the rows alone; memory holds one group."
     def __init__(self,
@@ -607,12 +609,6 @@ class TableWriter:
         self.writer = pq.ParquetWriter(file, schema, compression='zstd', compression_level=6, version='2.6', write_page_index=False)
         self.schema, self.group_bytes, self.group_rows = schema, group_bytes, group_rows
         self.rows, self.size = [], 0
-
-    def add(self, row: tuple, n_bytes: int = 100) -> None:
-        "Append a row, given in the order of the schema."
-        self.rows.append(row)
-        self.size += n_bytes
-        if self.size >= self.group_bytes or len(self.rows) >= self.group_rows: self.flush()
 
     def flush(self) -> None:
         "Write the group that is in memory."
@@ -630,6 +626,17 @@ class TableWriter:
     def __exit__(self, kind, *_):
         "Finish the file; after an error let go of it, before whoever opened it throws it away."
         self.close() if kind is None else self.writer.close()
+
+# %% ../nbs/12b_blocks.ipynb #073cdf3f
+@patch
+def add(self: TableWriter,
+    row: tuple,  # in the order of the schema
+    n_bytes: int = 100,  # what it counts for
+) -> None:
+    "Append a row, and write the group that is full."
+    self.rows.append(row)
+    self.size += n_bytes
+    if self.size >= self.group_bytes or len(self.rows) >= self.group_rows: self.flush()
 
 # %% ../nbs/12b_blocks.ipynb #d6cb0ee6
 PART = pa.schema([*DOCUMENTS, ('file', pa.string()), ('terms', pa.string()), *SIGNED])
