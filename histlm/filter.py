@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['RULES', 'FilterError', 'Rule', 'Removal', 'Filtered', 'cut', 'FilterSettings', 'rule', 'Phrases', 'ad_signals',
-           'editor_score', 'editor_section', 'misdated', 'find_all', 'filter_text']
+           'editor_score', 'editor_section', 'misdated', 'own_cutoff', 'find_all', 'filter_text']
 
 # %% ../nbs/11_filter.ipynb #3205e460
 import re
@@ -68,13 +68,14 @@ def cut(
         at = r.end
     return ''.join(out) + text[at:]
 
-# %% ../nbs/11_filter.ipynb #40aef56c
+# %% ../nbs/11_filter.ipynb #955d5b1c
 @dataclass(frozen=True)
 class FilterSettings:
     "Which rules are on, and between which years a text may have been composed."
     rules: frozenset | None = None  # names from RULES; None: all
     cutoff: int = 1850  # last year of composition that is kept; the corpus knows nothing later
     first: int = 1500  # first year of composition that is kept
+    words_cutoff: int | None = None  # words first attested later are too late; None: by the document's own date, the cutoff at most
 
     def __post_init__(self):
         "Refuse rules that do not exist and a span of years that is empty; raises FilterError."
@@ -82,6 +83,11 @@ class FilterSettings:
         if unknown: raise FilterError(f'there is no rule {", ".join(unknown)}; choose among {", ".join(RULES)}')
         if self.first > self.cutoff:
             raise FilterError(f'first year {self.first} is after the cutoff {self.cutoff}: no document could stay')
+
+    @property
+    def latest_word(self) -> int:
+        "The year after which no word of a document may be first attested."
+        return self.cutoff if self.words_cutoff is None else min(self.cutoff, self.words_cutoff)
 
     def on(self,
         name: str,  # a rule
@@ -143,7 +149,7 @@ def _late_years(text: str, cutoff: int) -> list[int]:  # each once, in order
     "Years after the cutoff, but for the numbers of pages and manuscripts."
     return sorted(set(modern_years(_REFERENCE.sub('#', text), cutoff)))
 
-# %% ../nbs/11_filter.ipynb #ed87fd66
+# %% ../nbs/11_filter.ipynb #06870eb8
 _NOTICE = Phrases(r'''
 digitized digitised digitization digitisation digitizing digitising: digiti[sz](?:ed|ation|ing)
 google: \bgoogle\b
@@ -178,7 +184,7 @@ scanned scanning: scann(?:ed|ing) (?:images?|cop(?:y|ies)|books?|pages?\b|librar
 scanned scanning: scann(?:ed|ing) (?:by|from|at) (?:the |an? )?(?:\w+ ){0,2}(?:google|archive|microsoft|universit|librar|original|cop(?:y|ies)|images?|microf|volume|book|print)
 page: page[ -]images?
 journal: early journal content
-last: last date (?:stamped|below)
+last: last date (?:stamped|below)|date last stamped
 due: date due\b|due date\b
 formats: see other formats
 full: full text of ["“]
@@ -240,7 +246,7 @@ cataloging cataloguing: catalogu?ing
 quality: image quality
 ''')
 
-# %% ../nbs/11_filter.ipynb #281bfbc3
+# %% ../nbs/11_filter.ipynb #6bab99a6
 _STAMP = re.compile(r'''(?:universit|college|public|bodleian|institut|society|congress|state|city|memorial|free|theological
 |seminary).{0,40}\blibrar(?:y|ies)\b
 |\blibrar(?:y|ies)\b.{0,30}(?:universit|college|congress|institut|toronto|california|museum)|\bex[ -]libris\b|british\ (?:museum
@@ -248,7 +254,7 @@ _STAMP = re.compile(r'''(?:universit|college|public|bodleian|institut|society|co
 |\bcall\ (?:no|number)|accession\ (?:no|number)|shelf-?mark|class\ (?:no|mark)|^\W*(?:the\ )?(?:gift|bequest)\ of
 |bibliotheca\ [a-z]+(?:ana|ensis)|^\W*(?:[a-z]\ )?\d(?:\ \d{4,5}){2,3}''', re.I | re.X)
 
-_NO_STAMP = re.compile(r'\bMSS?\b|(?<!call )(?<!accession )(?<!class )\bno\. ?\d|\bart\. ?\d|\b(?:printed|published|sold|bookseller|strand)\b', re.I)
+_NO_STAMP = re.compile(r'(?-i:^[a-z])|\b(?:Jan|Feb|March|April|May|June|July|Aug|Sept|Octo|Nov|Dec)[a-z]*,? 1[5-7]\d\d|\bMSS?\b|(?<!call )(?<!accession )(?<!class )\bno\. ?\d|\bart\. ?\d|\b(?:printed|published|sold|bookseller|strand)\b', re.I)
 
 _CAPITALS = re.compile(r'''^[^a-z]*(?:LIBRARY\ OF\ (?:THE\ )?(?:UNIV|COLL|CONG|STATE)|(?:UNIV|COLL|PUBLIC|STATE|NEWBERRY|MEMORIAL)[^a-z]*\ LIBRARY
 |BIBLIOTHECA\ [A-Z]+(?:ANA|ENSIS)|BRITISH\ MUSEUM\ \d)[^a-z.]*(?:$|\b[A-Z][a-z])''', re.X)
@@ -260,15 +266,15 @@ def _is_stamp(block: Block, near_edge: bool) -> bool:
     if not (_STAMP.search(block.text) or _CAPITALS.search(block.text)) or _NO_STAMP.search(block.text): return False
     return not any(w[0].islower() for w in re.findall(r"[^\W\d_]{4,}", block.text) if w.lower() not in ('from', 'with', 'this'))
 
-# %% ../nbs/11_filter.ipynb #66ebe816
-def _guilty_parts(block: Block, guilty) -> list[tuple[int, int]]:
+# %% ../nbs/11_filter.ipynb #1f3bb913
+def _guilty_parts(block: Block, guilty, long: int = 40) -> list[tuple[int, int]]:  # long: words from which a block is long
     "The whole block, or in a long block only those sentences that `guilty` finds, if they are the smaller part."
-    if block.n < 40: return [(0, len(block.text))]
+    if block.n < long and '\n' not in block.text: return [(0, len(block.text))]
     spans = [(a, b) for a, b in sentences(block.text) if guilty(block.text[a:b])]
     if sum(b - a for a, b in spans) > len(block.text) / 2 or not spans: return [(0, len(block.text))]
     return spans
 
-# %% ../nbs/11_filter.ipynb #2fbc0998
+# %% ../nbs/11_filter.ipynb #b1753117
 _INLINE_NOTICE = re.compile(r'''\s*\b(?:(?i:digiti[sz]ed\ (?:by|at)\ (?:the\ )?)
 (?:Internet\ Archive(?:\ in\ \d{4})?(?:\ with\ funding\ from(?:\ the)?(?:\ University\ of\ [A-Z]\w+|\ [A-Z]\w+(?:\ (?:University
 |Library|Foundation|Corporation))?))?
@@ -279,13 +285,23 @@ def _inline_notices(block: Block) -> list[tuple[int, int]]:
     "Spans of short notices inside a block that reads as English without them; [] where that does not do it."
     spans = [m.span() for m in _INLINE_NOTICE.finditer(block.text)]
     rest = re.sub(_INLINE_NOTICE, '', block.text)
-    return spans if spans and len(rest.split()) >= 12 and not _NOTICE.search(rest) and block.english > .2 else []
+    return spans if spans and len(rest.split()) >= 3 and not _NOTICE.search(rest) and not _WEAK_NOTICE.search(rest) else []
+
+# %% ../nbs/11_filter.ipynb #1334efec
+_CAPITAL_RUN = re.compile(r'''(?:(?<=[.!?:;,\])”’-]\ )|^)(?P<run>[A-Z][A-Z’'&.-]+(?:,?\ (?:[A-Z][A-Z’'&-]+|\d{1,4}\b|[A-Z][a-z-]+(?=\ CLASS)))+)
+(?:\.?\ (?:(?:Shelf|Call|Class|Acc\w*)\.?\ No\.?\ [\d.]+|[^.\n]{0,60}returned\ on\ or\ before[^.\n]{0,60}|Bound\ at\ the\ expense\ of[^.\n]{0,40}
+|Withdrawn[^.\n]{0,40}\d{4})\.?)*''', re.M | re.X)
+
+def _inline_stamps(block: Block) -> list[tuple[int, int]]:
+    "Spans of library stamps that stand in capitals among the sentences of a block, with what is stamped below them."
+    if not re.search(r'LIBRARY|BIBLIOTHECA|BRITISH MUSEUM \d', block.text): return []
+    return [m.span() for m in _CAPITAL_RUN.finditer(block.text) if _CAPITALS.search(m['run']) and not _NO_STAMP.search(m['run'])]
 
 # %% ../nbs/11_filter.ipynb #efe3623b
 _COMMON = frozenset(b'''library libraries university museum gift bequest reserved domain commons shelves accession generated
  presented due'''.split())
 
-# %% ../nbs/11_filter.ipynb #17a2cddd
+# %% ../nbs/11_filter.ipynb #2bc253d1
 @rule('boilerplate', '''digitized digitised digitization digitisation digitizing google googie vjooqic archive org
  hathitrust hathi jstor ithaka library
  libraries tcp ecco eebo gutenberg ebooks ebook proofread proofreading proofreaders wikisource wikimedia wikipedia microfilm
@@ -303,14 +319,13 @@ def _boilerplate(blocks, settings):
     "Library stamps and the notices of digitisers."
     found, cues = {}, _CUES['boilerplate']
     for i, b in enumerate(blocks):
-        if not b.hits or not b.hits & cues or b.n > 60 and b.hits & cues <= _COMMON: continue
+        if not b.hits or not b.hits & cues: continue
+        if b.n > 14: yield from ((i, s, e, 'stamp') for s, e in _inline_stamps(b))
+        if b.n > 60 and b.hits & cues <= _COMMON: continue
         words = b.words
         strong, weak = _NOTICE.search(b.text, words), {m[0].lower() for m in _WEAK_NOTICE.find(b.text, words)}
         near_edge = i < 6 or i >= len(blocks) - 6
-        if inline := _inline_notices(b):
-            yield from ((i, s, e, b.text[s:e].strip()) for s, e in inline)
-            rest = re.match(r'[O0]{1,2}[QG]\S*', blocks[i + 1].text) if inline[-1][1] == len(b.text) and i + 1 < len(blocks) else None
-            if rest: yield i + 1, 0, rest.end(), rest[0]  # the other half of a logo's name
+        if inline := _inline_notices(b): yield from ((i, s, e, b.text[s:e].strip()) for s, e in inline)
         elif strong: found[i] = strong[0]
         elif len(weak) > 1 and b.n < 150: found[i] = ' + '.join(sorted(weak))
         elif _is_stamp(b, near_edge): found[i] = 'stamp'
@@ -397,10 +412,10 @@ def _ad_density(block: Block, words: int) -> bool:
     "Whether a block can have a signal in every so many words."
     return words * sum(map(_AD_WORDS.__contains__, block.words)) >= block.n
 
-# %% ../nbs/11_filter.ipynb #e1b10d3d
-_AD_FIRST = frozenset('books book just lately speedily this likewise also to'.split())
+# %% ../nbs/11_filter.ipynb #6023ecd2
+_AD_FIRST = frozenset('a books book just lately speedily this likewise also to'.split())
 
-# %% ../nbs/11_filter.ipynb #bba4ecb3
+# %% ../nbs/11_filter.ipynb #53739d64
 def _ad_start(block: Block, is_title: bool) -> int:  # place in the block, or -1
     "Where in a block an advertisement begins."
     for m in _AD_OPENING.finditer(block.text):
@@ -410,13 +425,13 @@ def _ad_start(block: Block, is_title: bool) -> int:  # place in the block, or -1
         strong = not re.match(r'(?i)(?:printed|published|publish|by the same|advertisement|to be|in the press|now in)', head)
         need = 2 if strong else 3
         if len(found) >= need and n <= 20 * sum(found.values()): return m.start('ad')
-        short = 30 if head[:8].lower() in ('likewise', 'also may', 'to be ha') else 12
+        short = 30 if head[:8].lower() in ('likewise', 'also may', 'to be ha', 'a comple') else 12
         if found and n <= short and head.split()[0].lower() in _AD_FIRST and (strong or found['sale'] > 1): return m.start('ad')
     if is_title or not _ad_density(block, 12): return -1
     found = ad_signals(block.text)
     return 0 if len(found) >= 4 and block.n <= 12 * sum(found.values()) else -1
 
-# %% ../nbs/11_filter.ipynb #f2b8fa40
+# %% ../nbs/11_filter.ipynb #90415b9c
 @rule('advert', '''printed print published publish sold price booksellers bookseller bound sewed octavo 8vo 12mo 4to vols
  vol edition catalogue pills
  elixir lozenges tincture drops balsam proposals boards advertisement advertisements bottle stitched imported
@@ -439,12 +454,12 @@ def _advert(blocks, settings):
             at = _ad_backwards(b.text, at)
             running, found[i] = True, (at, ' + '.join(sorted(ad_signals(b.text[at:]))))
             for k in range(i - 1, -1, -1):
-                if k in found or at or len(ad_signals(blocks[k].text)) < 2 or not _ad_goes_on(blocks[k], 12): break
+                if k in found or at or not _ad_before(blocks[k], k < 4): break
                 found[k] = 0, 'list begins'
     for i in _between_adverts(blocks, found): found[i] = 0, 'between adverts'
     for i in sorted(found): yield i, found[i][0], len(blocks[i].text), found[i][1]
 
-# %% ../nbs/11_filter.ipynb #7539163a
+# %% ../nbs/11_filter.ipynb #63aa3f80
 def _between_adverts(blocks: list, found) -> list[int]:  # found: numbers of blocks
     "Short blocks with a signal, one or two of them, that stand between two adverts."
     out, at = [], sorted(found)
@@ -453,10 +468,18 @@ def _between_adverts(blocks: list, found) -> list[int]:  # found: numbers of blo
         if 1 <= len(gap) <= 2 and all(0 < blocks[k].n <= 50 and ad_signals(blocks[k].text) for k in gap): out += gap
     return out
 
+def _ad_before(block: Block, is_title: bool) -> bool:
+    "Whether a block that stands before an advertisement is one too: a formula and a signal, or signals of the trade, dense."
+    formula, signals = _AD_OPENING.match(block.text), ad_signals(block.text)
+    if formula and signals: return block.n <= 30 * sum(signals.values())
+    trade = len(signals) > 1 and any(signals[kind] for kind in ('price', 'size', 'print', 'binding', 'plates'))
+    return trade and not is_title and _ad_goes_on(block, 12)
+
 def _ad_backwards(text: str, at: int) -> int:
     "The place from which a block is advertisement, if sentences before the formula are full of signals too."
     for s, e in reversed(list(sentences(text[:at]))):
-        if len(ad_signals(text[s:e])) < 2 and not (e - s < 30 and ad_signals(text[s:e])): return at
+        n = sum(ad_signals(text[s:e]).values())
+        if n < 2 and not (n and (e - s < 70 or _AD_OPENING.match(text[s:e]))): return at
         at = s
     return at
 
@@ -569,7 +592,7 @@ _MODERN_TRADE = frozenset('''http https www website websites click newsletter on
  hardback isbn email
  facebook twitter instagram youtube podcast bestseller bestselling iphone android flights ltd'''.encode().split())
 
-# %% ../nbs/11_filter.ipynb #ee550839
+# %% ../nbs/11_filter.ipynb #261a7aaa
 @rule('modern advert', b' '.join(_MODERN_TRADE).decode() + ''' com org net unlimited amazon customers subscribe shipping
  trial discount cookies privacy login basket cart app offer
  guaranteed customer sponsored credit shop today delivery sign buy order now limited special
@@ -588,10 +611,10 @@ def _modern_advert(blocks, settings):
         if not b.hits or not (b.hits & _MODERN_TRADE or len(b.hits & cues) > 1 or b'com' in b.hits and '.com' in b.text): continue
         found = {m[0].lower() for m in _MODERN_AD.find(b.text, b.words)} | set(map(str, _late_years(b.text, settings.cutoff)))
         if len(found) > 1 or any(re.match(r'https?:|www|\S+@|\w+\.(?:com|org|net|co)', f) for f in found):
-            yield from ((i, s, e, ' + '.join(sorted(found))) for s, e in _guilty_parts(b, _MODERN_AD.search))
+            yield from ((i, s, e, ' + '.join(sorted(found))) for s, e in _guilty_parts(b, _MODERN_AD.search, 60))
 
-# %% ../nbs/11_filter.ipynb #ade1b982
-@lru_cache(8)
+# %% ../nbs/11_filter.ipynb #9aed8990
+@lru_cache(64)
 def _dated(cutoff: int) -> frozenset:
     "The key words of all that was first attested after the cutoff."
     return frozenset(_after(cutoff))
@@ -609,7 +632,7 @@ def _anachronisms(
     keys = {k for k in keys if any(' ' not in word or word[:-1].encode() in line for _, word, _ in watched[k])}
     return anachronistic(text, cutoff, keys) if keys else []
 
-# %% ../nbs/11_filter.ipynb #b2ec6a12
+# %% ../nbs/11_filter.ipynb #ea7e838c
 _INSTITUTION = Phrases(r'''
 early: early english text
 dictionary: dictionary of national biog
@@ -628,8 +651,8 @@ twenty: twenty-first century
 sixteenth seventeenth eighteenth nineteenth: (?:sixteen|seventeen|eighteen|nineteen)th-century
 transcriber: transcriber['’]s
 sic: \[sic\]
-ed eds editor: [—–-] ?Ed(?:itor|s)?\b\.?\W*$|\[Ed(?:itor|s)?\.?\]
-editor: editor['’]s note
+ed eds editor: (?-i:[—–-] ?E(?:d|D|ditor|DITOR|ds|DS)\b)\.?\W*$|\[Ed(?:itor|s)?\.?\]
+editor: (?:[—–-] ?|\[)editor['’]s note
 furnivall skeat saintsbury gosse grosart: furnivall|skeat\b|saintsbury|\bgosse\b|grosart
 arber: \barber['’]s
 dowden: edward dowden
@@ -647,37 +670,43 @@ e etext ebook: this (?:e-?text|e-?book)
 textual: textual (?:note|introduction|critic)
 ''')
 
-# %% ../nbs/11_filter.ipynb #7598c1f4
+# %% ../nbs/11_filter.ipynb #33510a23
 _EDITORIAL = re.compile(r'''\b(?P<w>present\ (?:edition|editor|reprint|volume|text)|this\ (?:edition|reprint|text)|reprint(?:s
 |ed)?|editors?|editorial|edited|edition|facsimile|manuscripts?|MSS?\b|transcri(?:bed|pt|ption)
 |spelling|punctuation|original\ (?:text|edition|spelling)|first\ edition|quarto|folio|footnotes?|emend\w*|misprints?
 |moderni[sz]\w+|introduction|introductory|preface|biograph(?:y|er|ical)|notes?|text|professor|scholars?
 |critics?|literary|published|contemporary|library|british\ museum|bodleian|copy|eighteenth\ century|seventeenth\ century
 |sixteenth\ century|appendix|volumes?|author|annotat\w+|bibliograph\w*|collations?|variorum|critical|scholarly|university\ press
-|prefixed|collated|corrected|errors?)\b''', re.I | re.X)
+|prefixed|collated|corrected|errors?|archæologia|record\ office|guide-?book|plate|museum|in\ the\ money\ of|cf|s\.\ ?v)\b''', re.I | re.X)
 _NOTE_MARK = re.compile(r'\s*(?:[*†‡§]+|\[?\d{1,3}[\].)]|\[?foot-?note|\(\d{1,3}\)|note\b)\s*', re.I)
+_NOTE_INSIDE = re.compile(r'(?<=[\w.,;:!?)\]”’-] )(?:[*†‡§]+ |\[\d{1,3}\] |\d{1,3}\. (?=[A-Z“])|\[Foot-?note \d+: )(?=\S)')
 _BRACKET = re.compile(r'''\s?\[(?:(?P<sure>(?:Editor|Ed\.|Transcriber|Publisher|Note\ by|sic\b|Illustration|Modern|MS\.?\ 
 |Note:)[^\[\]]{0,1500}|[^\[\]]{0,1500}[–—-]\ ?(?:Ed(?:itor|s)?|Trans(?:criber)?|Tr)\.?)
 |(?P<foot>Foot-?notes?\b[^\[\]]{0,1500}))\]''', re.I | re.X)
+_SIGNATURE = re.compile(r"^\W*(?:(?:[A-Z]\. ?){2,6}(?:[A-Z][\w'’-]+)?|THE EDITORS?|ED(?:ITOR)?\.?)(?:\. [\w'’, .-]{0,40}\d{4})?\W*$"
+                        r"|^\W*[A-Z][\w'’ .-]+, .{0,25}\d{4}\W*$|^\W*(?:[A-Z]\. ?){1,5}[A-Z][A-Z'’-]+\.(?: .{0,30}\d{4})?\W*$")
 
-def _modern_evidence(text: str, cutoff: int, words) -> tuple[list, list]:  # years, names; words: the folded ones
+# %% ../nbs/11_filter.ipynb #b139e87b
+def _modern_evidence(text: str, cutoff: int, words, latest_word: int) -> tuple[list, list]:  # years, names; words: the folded ones
     "Years after the cutoff, and institutions and words that came after it, in a block."
     years = _late_years(text, cutoff)[:2] if not _year_cues(cutoff).isdisjoint(words) else []
-    names = {m[0].lower() for m in _INSTITUTION.find(text, words)} | {word for word, _ in _anachronisms(text, cutoff, words)}
-    return years, sorted(names)[:2]
+    if len(text) < 80 and _SIGNATURE.search(text): years = [y for y in map(int, re.findall(r'\d{4}', text)) if cutoff < y < 2050]
+    names = {m[0].lower() for m in _INSTITUTION.find(text, words)} | {word for word, _ in _anachronisms(text, latest_word, words)}
+    return years, sorted(n for n in names if not any(n in other and n != other for other in names))[:2]
 
 def editor_score(
     text: str,  # a block
     cutoff: int,  # last year that is not modern
+    latest_word: int | None = None,  # last year in which a word may be first attested; None: the cutoff
 ) -> tuple[int, int, str]:  # (evidence of any kind, of it modern, what it was)
     "How much a block sounds like a modern editor: 2 a modern year or institution, 1 an editorial word, each kind once."
-    years, names = _modern_evidence(text, cutoff, fold(text).split())
+    years, names = _modern_evidence(text, cutoff, fold(text).split(), latest_word or cutoff)
     words = {m['w'].lower().rstrip('s') for m in _EDITORIAL.finditer(text)}
     if len(text) < 300 and _NOTE_MARK.match(text): words.add('note mark')
     modern = 2 * len(years) + 2 * len(names)
     return modern + min(3, len(words)), modern, ' + '.join([*map(str, years), *names, *sorted(words)[:3]])
 
-# %% ../nbs/11_filter.ipynb #f36aad82
+# %% ../nbs/11_filter.ipynb #99dedbaa
 _SECTION = re.compile(r'''(?i)^\W*(?:(?:the\ )?(?:editor|translator|transcriber|publisher)['’]?s?\b.{0,30}|(?:general\ 
 |critical\ |biographical\ |historical\ )?(?:preface|introduction|cambridge\ history\ of|photostat|british\ library,\ (?:add|ms
 |sloane|harl|cotton|royal)|foreword|introductory\b.{0,25}|prefatory\b.{0,25}|afterword)\b.{0,50}
@@ -696,13 +725,12 @@ def editor_section(
 ) -> int:  # number of the first block after the section
     "Where the section that a heading opens comes to an end: the next heading of another kind, 40 blocks at most."
     j = i + 1
-    def ends(b): return _is_heading(b) and not _SECTION.search(b.text) and not _SIGNATURE.search(b.text)
+    def ends(b): return _TITLE_PAGE.search(b.text) or _is_heading(b) and not _SECTION.search(b.text) and not _SIGNATURE.search(b.text)
     def signed(b): return b.n <= 15 and re.search(r'\b1[5-7]\d\d\W*$', b.text)  # an old preface, and here it ends
     while j < len(blocks) and j <= i + 40 and not ends(blocks[j]) and not signed(blocks[j]): j += 1
     return j
 
-_SIGNATURE = re.compile(r"^\W*(?:(?:[A-Z]\. ?){2,6}(?:[A-Z][\w'’]+)?|THE EDITORS?|ED(?:ITOR)?\.?)\W*$"
-                        r"|^\W*[A-Z][\w'’ .-]+, .{0,25}\d{4}\W*$")
+_TITLE_PAGE = re.compile(r'\b(?:[Pp]rinted|PRINTED|[Ii]mprinted) (?:for|by|and|FOR|BY)\b.{0,120}\b1[5-7]\d\d\b|^[A-Z][^a-z\n]{12,}\.?(?:\n| By [A-Z])', re.S)
 
 # %% ../nbs/11_filter.ipynb #26647906
 _MODERN_CUES = frozenset('''society dictionary biog everyman penguin hakluyt unesco classics treasury variorum twentieth
@@ -728,7 +756,7 @@ def _sections(blocks: list, scores: dict, found: dict) -> dict[int, str]:  # blo
                 out |= {k: f'section {b.text.strip()[:40]!r}' for k in range(i, min(j, len(blocks)))}
     return out
 
-# %% ../nbs/11_filter.ipynb #d568e46d
+# %% ../nbs/11_filter.ipynb #4c3e05e6
 @rule('editor', b' '.join(_MODERN_CUES | _HEADING_CUES | _BRACKET_CUES).decode(),
  threshold=3, unit='points: 2 a modern year or institution, 1 an editorial word',
  reason='an editor of 1790 reaches any number of editorial words and no modern point; a number mistaken for a year reaches 2',
@@ -736,25 +764,31 @@ def _sections(blocks: list, scores: dict, found: dict) -> dict[int, str]:  # blo
  keeps='In the present edition, which follows the quarto of 1623, the editor has corrected the spelling, and added notes.')
 def _editor(blocks, settings):
     "Modern editors' prefaces, notes and brackets."
-    modern, cutoff = _MODERN_CUES | _year_cues(settings.cutoff), settings.cutoff
+    cutoff, late = settings.cutoff, settings.latest_word
+    modern = _MODERN_CUES | _year_cues(cutoff) | _dated(late)
     suspects = ((i, b) for i, b in enumerate(blocks) if b.hits and not b.hits.isdisjoint(modern))
-    scores = {i: editor_score(b.text, cutoff) for i, b in suspects if any(_modern_evidence(b.text, cutoff, b.words))}
-    found = {i: why for i, (points, of_it_modern, why) in scores.items() if points >= 3 and of_it_modern}
+    scores = {i: editor_score(b.text, cutoff, late) for i, b in suspects if any(_modern_evidence(b.text, cutoff, b.words, late))}
+    found = {i: why for i, (points, _, why) in scores.items()  # late words alone convict a preface; elsewhere they are the next rule's
+             if points >= 3 and any(_modern_evidence(blocks[i].text, cutoff, blocks[i].words, 9999))}
     found |= _sections(blocks, scores, found)
     for i in sorted(found):
         for step in (-1, 1): _spread(blocks, found, i, step, cutoff)
-    for i in sorted(found): yield from ((i, s, e, found[i]) for s, e in _editor_parts(blocks[i], cutoff, found[i]))
+    for i in sorted(found): yield from ((i, s, e, found[i]) for s, e in _editor_parts(blocks[i], cutoff, late, found[i]))
     for i, b in enumerate(blocks):
         if i not in found and b.hits and b.hits & _BRACKET_CUES and '[' in b.text: yield from _brackets(i, b, cutoff)
 
-# %% ../nbs/11_filter.ipynb #c253d9d1
-def _editor_parts(block: Block, cutoff: int, why: str) -> list[tuple[int, int]]:
-    "The whole of a convicted block, or in a long one only the brackets or the sentences that convict it."
-    whole = [(0, len(block.text))]
-    if block.n < 50 or why[:7] in ('section', 'beside '): return whole
+# %% ../nbs/11_filter.ipynb #f805d15c
+def _editor_parts(block: Block, cutoff: int, late: int, why: str) -> list[tuple[int, int]]:
+    "The whole of a convicted block, or in a long one only the brackets, the note or the sentences that convict it."
+    whole, notes = [(0, len(block.text))], [m.start() for m in _NOTE_INSIDE.finditer(block.text)]
+    if block.n < 50 and not notes or why[:7] in ('section', 'beside '): return whole
     spans = [(s, e) for _, s, e, _ in _brackets(0, block, cutoff)]
-    if spans and not editor_score(_BRACKET.sub('', block.text), cutoff)[1]: return spans
-    guilty = [(s, e) for s, e in sentences(block.text) if editor_score(block.text[s:e], cutoff)[0]]
+    if spans and not editor_score(_BRACKET.sub('', block.text), cutoff, late)[1]: return spans
+    parts = [(s, e, editor_score(block.text[s:e], cutoff, late)) for s, e in sentences(block.text)]
+    if not (guilty := [(s, e) for s, e, (points, _, _) in parts if points]): return whole
+    modern = [(s, e) for s, e, (_, of_it_modern, _) in parts if of_it_modern] or guilty
+    before = [a for a in notes if a <= modern[0][1] and a > modern[0][0] - 200]
+    if before: return [(before[-1], modern[-1][1])]
     span = guilty[0][0], guilty[-1][1]
     return [span] if span[1] - span[0] < .7 * len(block.text) else whole
 
@@ -764,7 +798,7 @@ def _spread(blocks: list, found: dict, i: int, step: int, cutoff: int) -> None:
         if not 0 <= k < len(blocks): return
         if k in found: continue
         b = blocks[k]
-        signed = step > 0 and b.n <= 8 and _SIGNATURE.search(b.text)
+        signed = step > 0 and b.n <= 8 and _SIGNATURE.search(b.text) and not re.search(r'\b1[5-7]\d\d\b', b.text)
         headed = step < 0 and b.n <= 12 and _SECTION.search(b.text)
         if not (signed or headed or editor_score(b.text, cutoff)[0] >= 3): return
         found[k] = 'beside an editor'
@@ -776,28 +810,29 @@ def _brackets(i: int, block: Block, cutoff: int) -> Iterator:
         inside = re.sub(r'(?i)foot-?notes?', '', m[0])
         if m['sure'] or editor_score(inside, cutoff)[0] >= 2: yield i, *m.span(), 'bracket'
 
-# %% ../nbs/11_filter.ipynb #8fd4c494
+# %% ../nbs/11_filter.ipynb #8739187a
 @rule('anachronism', threshold=1, unit='word or phrase first attested after the cutoff',
  reason='the list holds only words whose listed sense is the only one; one is proof, and two look-alikes in a book cost two paragraphs',
  removes='The doctors of the laboratory sent word by telegram that the microbe had been found.',
  keeps='The engine stood ready, the computer of the almanack had done his sums, and the stage came in with a train of carriages.')
 def _anachronism(blocks, settings):
     "Paragraphs with words that were not there yet."
-    cues = _dated(settings.cutoff)
+    late = settings.latest_word
+    cues = _dated(late)
     for i, b in enumerate(blocks):
         if b.hits and not b.hits.isdisjoint(cues):
-            if not (found := _anachronisms(b.text, settings.cutoff, b.words)): continue
+            if not (found := _anachronisms(b.text, late, b.words)): continue
             guilty = [(s, e) for s, e in sentences(b.text)
-                      if _anachronisms(b.text[s:e], settings.cutoff, fold(b.text[s:e]).split())] if b.n >= 60 else []
+                      if _anachronisms(b.text[s:e], late, fold(b.text[s:e]).split())] if b.n >= 60 else []
             s, e = (guilty[0][0], guilty[-1][1]) if guilty else (0, len(b.text))
             if e - s > .4 * len(b.text): s, e = 0, len(b.text)
             yield i, s, e, ', '.join(f'{w} ({y})' for w, y in found)
 
-# %% ../nbs/11_filter.ipynb #7d45829e
-@lru_cache(8)
-def _cues(cutoff: int) -> frozenset:
+# %% ../nbs/11_filter.ipynb #43675bd3
+@lru_cache(64)
+def _cues(cutoff: int, latest_word: int) -> frozenset:
     "All words that some rule watches for."
-    return frozenset().union(*_CUES.values(), _year_cues(cutoff), _dated(cutoff))
+    return frozenset().union(*_CUES.values(), _year_cues(cutoff), _dated(latest_word))
 
 # %% ../nbs/11_filter.ipynb #19fa69c1
 @rule('foreign', b' '.join(_FOREIGN_CUES).decode(),
@@ -895,6 +930,19 @@ def misdated(
         return 'edition', f'edition of {printed}, composition not dated'
     return '', ''
 
+# %% ../nbs/11_filter.ipynb #cd1e9b64
+def own_cutoff(
+    meta: dict,  # what is known of a document: year, edition_year, date
+    settings: FilterSettings,  # its words_cutoff, where set, goes before the document's dates
+    text: str = '',  # the document; three later years in it disprove a catalogue
+) -> int | None:  # a multiple of 25, so that few word lists are needed; None where no date is known
+    "The year after which no word of a document may be first attested: fifty years after the latest of its dates."
+    if settings.words_cutoff is not None: return settings.words_cutoff
+    dates = [year for key in ('year', 'edition_year', 'date') if (year := year_in(meta.get(key)))]
+    if not dates: return None
+    own = -(-(max(dates) + 50) // 25) * 25
+    return own if sum(year <= settings.cutoff for year in modern_years(text, own)) < 3 else None
+
 # %% ../nbs/11_filter.ipynb #a177acab
 RULES['modern'] = Rule(.25, 'share of the text that the rules editor and anachronism convict, in three blocks or more',
     'a modern introduction is seldom a fifth of a book; a modern book is convicted in every third paragraph',
@@ -954,7 +1002,7 @@ def _removals(text: str, blocks: list, found: list) -> list[Removal]:
         at = max(at, end)
     return out
 
-# %% ../nbs/11_filter.ipynb #81c0316d
+# %% ../nbs/11_filter.ipynb #eda5f9d3
 def filter_text(
     text: str,  # a normalised document: blocks separated by one blank line
     meta: dict | None = None,  # year (of composition), edition_year, date, where known
@@ -964,7 +1012,8 @@ def filter_text(
     def drop(name, why): return Filtered('', [Removal(name, 0, len(text), text, why)] if text else [], name, why)
     verdict, why = misdated(meta or {}, settings)
     if verdict: return drop(verdict, why)
-    blocks = read_blocks(text, _cues(settings.cutoff))
+    settings = replace(settings, words_cutoff=own_cutoff(meta or {}, settings, text))
+    blocks = read_blocks(text, _cues(settings.cutoff, settings.latest_word))
     found = find_all(blocks, settings)
     removed = _removals(text, blocks, found)
     size = Counter()

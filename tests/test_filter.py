@@ -66,6 +66,13 @@ GOLDEN = [
      'The learned, though confused, dissertation of the editor, inserted in the fourth volume, in 1897.'),
     ('anachronism', 'If the two houses should betray the national trust, every wise man would telegraph his fears by his looks.',
      'If the two houses should betray the nation, every wise man would send a telegram to his friends.'),
+    ('boilerplate', 'I dated my letter from the British Museum, 17 February, 1799.', 'BRITISH MUSEUM 7 AP 82'),
+    ('editor', "If these observations on our new editor's notes appear to be worth your notice, you are welcome to publish them.",
+     'The manuscript is now in the British Library, and these readings are taken from it. — Editor’s note.'),
+    ('editor', 'The verb gains a syllable in every edition of the grammar, and its critics write settle, settle-er, and settle-ed.',
+     'The verb stands thus in the folio of the British Museum, and the quarto has it so. —ED.'),
+    ('editor', 'He sold the manuscript of his author, with the notes, to the bookseller for 1860 l. and was content.',
+     'So Macaulay, in his History; but see the paper of Mr. Oppenheim in the Archæologia for 1882.'),
 ]
 
 
@@ -74,6 +81,51 @@ def test_golden(rule, period, modern):
     assert filter_text(with_context(period)).removed == []
     found = filter_text(with_context(modern))
     assert [(r.rule, r.text.strip()) for r in found.removed] == [(rule, modern)]
+
+
+def pieces(name, text, meta=None):
+    "What one rule removed, without the white space around it."
+    return [r.text.strip() for r in filter_text(text, meta).removed if r.rule == name]
+
+
+def test_own_date():
+    "A word of 1835 is too late for a text of 1720, not for one of 1840, and not where the text itself names later years."
+    text = with_context('The whole affair was reported by telephone to the town, and nobody was the wiser for it.')
+    assert pieces('anachronism', text, dict(year=1720)) == ['The whole affair was reported by telephone to the town, and nobody was the wiser for it.']
+    for meta in (dict(year=1840), dict(year=1720, edition_year=1840), {}): assert filter_text(text, meta).text == text
+    later = text + '\n\nIt was begun in 1839, left off in 1841, and ended in 1844.'
+    assert filter_text(later, dict(year=1720)).text == later
+
+
+def test_advert_begins_before_its_formula():
+    leaf = ('A compleat catalogue of modern books may be seen at the shop, where the utmost value is given for old ones.',
+            'BOOKS printed for and sold by W. Owen, at the Oxford Arms in Fleet-street.')
+    assert pieces('advert', with_context('\n\n'.join(leaf))) == list(leaf)
+    line = 'The second edition, corrected, of Sermons upon several Occasions, in three volumes. Printed for R. Baldwin, and sold by the booksellers.'
+    assert pieces('advert', with_context(f'{line}\nJust published, price 6d., stitched, the Laws of Trade.'))[0].startswith('The second edition')
+    honest = 'I asked for the second edition of his Sermons, and the bookseller had it not.'
+    assert filter_text(with_context(f'{honest}\n\n{leaf[1]}')).text == with_context(honest)
+
+
+def test_notice_among_sentences():
+    stamp = 'HARVARD COLLEGE LIBRARY FROM THE BEQUEST OF CHARLES Jones CLASS OF 1862'
+    assert pieces('boilerplate', with_context(f'{BEFORE} {stamp} {AFTER}')) == [stamp]
+    assert pieces('boilerplate', with_context(f'Lost to Miss Price at cards. Digitized by Google')) == ['Digitized by Google']
+    verse = 'O hark you masons, hark and hear,\nAnd made the steeple ring.'
+    assert filter_text(with_context(f'{verse}\nPhoto-lithographed from the original, 1985.')).text == with_context(verse)
+
+
+def test_preface_signed_late_and_closed_by_the_title():
+    signed = 'PREFATORY NOTE.\n\nThe tract is rare, and no copy was to be had.\n\nH. S. KERSHAW. The Rectory, Advent 1873.\n\n'
+    title = 'REMAINS UPON DIVERS SUBJECTS.\nBy Jane Steele.\nEdinburgh: Printed for A. Millar, at the Oxford Arms, 1719.\n\n'
+    body = with_context('It rained.')
+    assert filter_text(signed + title + body).text == title + body
+    assert filter_text(signed.replace('1873', '1773') + title + body).removed == []
+
+
+def test_note_inside_a_paragraph():
+    note = '[17] This custom was still kept up when the present Editor was curate there in 1881.'
+    assert pieces('editor', with_context(f'A sermon of industry, preached at St. Andrew’s. {note}')) == [note]
 
 
 def test_trial_number_and_surname():
