@@ -216,7 +216,7 @@ def facts(self: Tally) -> dict:  # JSON-able
                 unread=self.unread, examples={k: self.examples[k] for k in sorted(self.examples, key=lambda k: (order.index(k.split(' / ')[0]), k))},
                 bias=dict(terms=dict(sorted(terms.items())), by_century=tidy(self.by_century)))
 
-# %% ../nbs/13_corpus.ipynb #656084ce
+# %% ../nbs/13_corpus.ipynb #a058213f
 class CorpusWriter:
     "Writes documents/00000.parquet, 00001.parquet … and ledger.parquet below a folder."
     def __init__(self,
@@ -228,36 +228,45 @@ class CorpusWriter:
         self.ledger_file = open(self.folder/'ledger.parquet', 'wb')
         self.ledger = TableWriter(self.ledger_file, LEDGER)
 
-    def add(self, row: tuple, n_bytes: int) -> None:
-        "Append a document, in the order of DOCUMENTS."
-        if self.open is None:
-            self.files.append(f'documents/{len(self.files):05}.parquet')
-            self.open = open(self.folder/self.files[-1], 'wb')
-            self.documents, self.room = TableWriter(self.open, DOCUMENTS), self.file_bytes
-        self.documents.add(row, n_bytes + 200)
-        self.room -= n_bytes
-        if self.room <= 0: self.close_documents()
-
     def __enter__(self): return self
     def __exit__(self, *_):
         "After an error let go of what is open: the folder around it is thrown away."
         for table in (self.open and self.documents, self.ledger):
             if table: table.writer.close()
 
-    def close_documents(self) -> None:
-        "Finish the file that is open."
-        if self.open is None: return
-        self.documents.close()
-        self.open.close()
-        self.open = None
+# %% ../nbs/13_corpus.ipynb #a7509196
+@patch
+def close_documents(self: CorpusWriter) -> None:
+    "Finish the file of documents that is open."
+    if self.open is None: return
+    self.documents.close()
+    self.open.close()
+    self.open = None
 
-    def close(self) -> dict:  # name -> [bytes, sha256] of the documents' files
-        "Finish everything."
-        self.close_documents()
-        self.ledger.close()
-        self.ledger_file.close()
-        self.ledger = None
-        return {n: [(self.folder/n).stat().st_size, file_sha256(self.folder/n)] for n in self.files}
+# %% ../nbs/13_corpus.ipynb #839cf88b
+@patch
+def add(self: CorpusWriter,
+    row: tuple,  # in the order of DOCUMENTS
+    n_bytes: int,  # of its text
+) -> None:
+    "Append a document, to a new file where the last one is full."
+    if self.open is None:
+        self.files.append(f'documents/{len(self.files):05}.parquet')
+        self.open = open(self.folder/self.files[-1], 'wb')
+        self.documents, self.room = TableWriter(self.open, DOCUMENTS), self.file_bytes
+    self.documents.add(row, n_bytes + 200)
+    self.room -= n_bytes
+    if self.room <= 0: self.close_documents()
+
+# %% ../nbs/13_corpus.ipynb #24e14f3a
+@patch
+def close(self: CorpusWriter) -> dict:  # name -> [bytes, sha256] of the documents' files
+    "Finish everything."
+    self.close_documents()
+    self.ledger.close()
+    self.ledger_file.close()
+    self.ledger = None
+    return {n: [(self.folder/n).stat().st_size, file_sha256(self.folder/n)] for n in self.files}
 
 # %% ../nbs/13_corpus.ipynb #68d6d702
 def _finish_document(row: dict, copies: Copies, book, out: CorpusWriter, tally: Tally) -> None:
@@ -384,7 +393,15 @@ def found_built(
     raise CorpusError(f'{out} was built from something else ({short(facts["build"], 8)}; now {short(plan["build"], 8)}): '
                       f'{" and ".join(parts)} differ. Choose another name, or remove it.')
 
-# %% ../nbs/13_corpus.ipynb #dcc399c9
+# %% ../nbs/13_corpus.ipynb #23fe476d
+def _places(src: str | os.PathLike, out: str | os.PathLike) -> tuple[Path, Path]:
+    "Where a build reads and writes; raises CorpusError where there is nothing to read or the one lies in the other."
+    src, out = resolve_path(src), resolve_path(out)
+    if not src.is_dir(): raise CorpusError(f'{src} is not a folder. Give a folder of files from an archive, best with a manifest.csv.')
+    if out == src or out.is_relative_to(src): raise CorpusError(f'{out} is inside the input {src}; choose a place outside it')
+    return src, out
+
+# %% ../nbs/13_corpus.ipynb #ad9dbf3e
 def build_corpus(
     src: str | os.PathLike,  # a folder of files from archives, best with a manifest.csv
     out: str | os.PathLike,  # the folder to make
@@ -394,9 +411,7 @@ def build_corpus(
     **settings,  # the other fields of `CorpusSettings`
 ) -> dict:  # the content of corpus.json
     "Build a corpus, or find it built; raises CorpusError for an input or settings that cannot be followed."
-    src, out, settings = resolve_path(src), resolve_path(out), CorpusSettings(cutoff=cutoff, **settings)
-    if not src.is_dir(): raise CorpusError(f'{src} is not a folder. Give a folder of files from an archive, best with a manifest.csv.')
-    if out == src or out.is_relative_to(src): raise CorpusError(f'{out} is inside the input {src}; choose a place outside it')
+    (src, out), settings = _places(src, out), CorpusSettings(cutoff=cutoff, **settings)
     _warm_up()
     with file_lock(out.parent/f'.{out.name}.lock', f'waiting for another process that builds {out.name}'):
         plan, work = make_plan(src, settings, name), out.parent/f'.{out.name}.work'
@@ -424,7 +439,7 @@ def _rules_help() -> str:
             out.append(f'  {name:<18} {why if len(why) < 110 else why[:107] + "..."}')
     return '\n'.join(out)
 
-# %% ../nbs/13_corpus.ipynb #e0daf10b
+# %% ../nbs/13_corpus.ipynb #ff5acdbe
 def corpus_parser() -> argparse.ArgumentParser:
     "The command line of `scripts/corpus`."
     p = argparse.ArgumentParser(prog='scripts/corpus', allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -438,8 +453,7 @@ def corpus_parser() -> argparse.ArgumentParser:
         '  scripts/corpus letters data/raw -x normalise -x filter to see what the rules do: compare the two cards\n\n'
         'A file that cannot be read is dropped and named; the rest goes on. Stopped or killed, the same command goes on where it was.\n'
         'exit codes: 0 built, or found built; 1 failed or stopped, with the reason as the last line; 2 a word of the command is not known')
-    p.add_argument('src', metavar='SRC', help='folder of files')
-    p.add_argument('out', metavar='OUT', help='folder to make')
+    for name, what in (('src', 'folder of files'), ('out', 'folder to make')): p.add_argument(name, metavar=name.upper(), help=what)
     p.add_argument('--cutoff', type=int, default=1850, help='last year of composition that is let in (default: 1850)')
     p.add_argument('--first', type=int, default=1500, help='first year that is let in (default: 1500)')
     p.add_argument('--workers', type=int, help='processes (default: one a core); they change the time, never the bytes')
