@@ -756,7 +756,7 @@ def _sections(blocks: list, scores: dict, found: dict) -> dict[int, str]:  # blo
                 out |= {k: f'section {b.text.strip()[:40]!r}' for k in range(i, min(j, len(blocks)))}
     return out
 
-# %% ../nbs/11_filter.ipynb #4c3e05e6
+# %% ../nbs/11_filter.ipynb #015d2039
 @rule('editor', b' '.join(_MODERN_CUES | _HEADING_CUES | _BRACKET_CUES).decode(),
  threshold=3, unit='points: 2 a modern year or institution, 1 an editorial word',
  reason='an editor of 1790 reaches any number of editorial words and no modern point; a number mistaken for a year reaches 2',
@@ -765,7 +765,7 @@ def _sections(blocks: list, scores: dict, found: dict) -> dict[int, str]:  # blo
 def _editor(blocks, settings):
     "Modern editors' prefaces, notes and brackets."
     cutoff, late = settings.cutoff, settings.latest_word
-    modern = _MODERN_CUES | _year_cues(cutoff) | _dated(late)
+    modern = _MODERN_CUES | _year_cues(cutoff)
     suspects = ((i, b) for i, b in enumerate(blocks) if b.hits and not b.hits.isdisjoint(modern))
     scores = {i: editor_score(b.text, cutoff, late) for i, b in suspects if any(_modern_evidence(b.text, cutoff, b.words, late))}
     found = {i: why for i, (points, _, why) in scores.items()  # late words alone convict a preface; elsewhere they are the next rule's
