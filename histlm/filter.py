@@ -347,8 +347,8 @@ def _bridged(blocks: list, found) -> list[int]:  # found: numbers of blocks
                     and (blocks[k].n <= 6 or _WEAK_NOTICE.search(blocks[k].text) and blocks[k].n < 100)]
     return out
 
-# %% ../nbs/11_filter.ipynb #2163fab6
-_AD_OPENING = re.compile(r'''(?:^|(?<=[.!?:;])\s*["“\[(*†‡—-]*|\bFINIS\b[.,]?\s*|\n)["“\[(*]*(?P<ad>
+# %% ../nbs/11_filter.ipynb #162b7158
+_AD_OPENING = re.compile(r'''(?:^["“\[(*†‡—-]*\ ?|(?<=[.!?:;])\s*["“\[(*†‡—-]*|\bFINIS\b[.,]?\s*|\n)["“\[(*]*(?P<ad>
  (?:(?:a\ )?(?:catalogue|list)\ of\ )?(?:the\ following\ |new\ |some\ |useful\ |other\ |choice\ |valuable\ )*(?:books?|plays?
 |novels?|pamphlets?|tracts?|works?|sermons?|musick?)[,;]?
    \ (?:are\ |is\ |and\ \w+\ )?(?:lately\ |just\ |newly\ |now\ |this\ day\ )*(?:printed|publish(?:ed|['’]d|t)|sold
@@ -431,7 +431,18 @@ def _ad_start(block: Block, is_title: bool) -> int:  # place in the block, or -1
     found = ad_signals(block.text)
     return 0 if len(found) >= 4 and block.n <= 12 * sum(found.values()) else -1
 
-# %% ../nbs/11_filter.ipynb #90415b9c
+# %% ../nbs/11_filter.ipynb #143dc4ec
+def _is_item(block: Block) -> bool:
+    "Whether a block opens with a formula of the trade and has a signal in every thirty words."
+    opening = _AD_OPENING.match(block.text) if block.n <= 60 else None
+    return bool(opening) and opening['ad'][:1].isupper() and block.n <= 30 * sum(ad_signals(block.text).values())
+
+def _ad_first(blocks: list, i: int) -> int:  # place in block i, or -1
+    "Where in a block an advertisement begins: by its own words, or because the next block is an item too."
+    at = _ad_start(blocks[i], i < 4)
+    return 0 if at < 0 and i + 1 < len(blocks) and _is_item(blocks[i]) and _is_item(blocks[i + 1]) else at
+
+# %% ../nbs/11_filter.ipynb #4ffecfd4
 @rule('advert', '''printed print published publish sold price booksellers bookseller bound sewed octavo 8vo 12mo 4to vols
  vol edition catalogue pills
  elixir lozenges tincture drops balsam proposals boards advertisement advertisements bottle stitched imported
@@ -450,7 +461,7 @@ def _advert(blocks, settings):
         if running:
             running = b.n <= 120 and _ad_goes_on(b, 30) or b.n <= 8 and i + 1 < len(blocks) and _ad_goes_on(blocks[i + 1], 20)
             if running: found[i] = 0, 'list goes on'
-        if not running and hits and (len(hits) > 1 or b.n <= 25) and (at := _ad_start(b, i < 4)) >= 0:
+        if not running and hits and (len(hits) > 1 or b.n <= 25) and (at := _ad_first(blocks, i)) >= 0:
             at = _ad_backwards(b.text, at)
             running, found[i] = True, (at, ' + '.join(sorted(ad_signals(b.text[at:]))))
             for k in range(i - 1, -1, -1):
@@ -706,7 +717,7 @@ def editor_score(
     modern = 2 * len(years) + 2 * len(names)
     return modern + min(3, len(words)), modern, ' + '.join([*map(str, years), *names, *sorted(words)[:3]])
 
-# %% ../nbs/11_filter.ipynb #99dedbaa
+# %% ../nbs/11_filter.ipynb #f13a7197
 _SECTION = re.compile(r'''(?i)^\W*(?:(?:the\ )?(?:editor|translator|transcriber|publisher)['’]?s?\b.{0,30}|(?:general\ 
 |critical\ |biographical\ |historical\ )?(?:preface|introduction|cambridge\ history\ of|photostat|british\ library,\ (?:add|ms
 |sloane|harl|cotton|royal)|foreword|introductory\b.{0,25}|prefatory\b.{0,25}|afterword)\b.{0,50}
@@ -719,18 +730,23 @@ def _is_heading(block: Block) -> bool:
     return 0 < block.n <= 12 and not block.text.lstrip('“"\'([')[:1].islower() and ',' not in block.text and (
         block.text.isupper() or block.text.rstrip()[-1] not in '.!?;:' or block.n <= 5)
 
+def _old_end(block: Block, cutoff: int) -> bool:
+    "Whether a block is a title page of the period, or a short block that ends in a year of it, as an old preface does."
+    if found := _TITLE_PAGE.search(block.text): return not found[1] or int(found[1]) <= cutoff
+    return block.n <= 15 and bool(found := re.search(r'\b(1[5-9]\d\d)\W*$', block.text)) and int(found[1]) <= cutoff
+
 def editor_section(
     blocks: list,  # of a document
     i: int,  # number of the heading
+    cutoff: int = 1850,  # years up to this one are of the period
 ) -> int:  # number of the first block after the section
     "Where the section that a heading opens comes to an end: the next heading of another kind, 40 blocks at most."
     j = i + 1
-    def ends(b): return _TITLE_PAGE.search(b.text) or _is_heading(b) and not _SECTION.search(b.text) and not _SIGNATURE.search(b.text)
-    def signed(b): return b.n <= 15 and re.search(r'\b1[5-7]\d\d\W*$', b.text)  # an old preface, and here it ends
-    while j < len(blocks) and j <= i + 40 and not ends(blocks[j]) and not signed(blocks[j]): j += 1
+    def ends(b): return _is_heading(b) and not _SECTION.search(b.text) and not _SIGNATURE.search(b.text)
+    while j < len(blocks) and j <= i + 40 and not ends(blocks[j]) and not _old_end(blocks[j], cutoff): j += 1
     return j
 
-_TITLE_PAGE = re.compile(r'\b(?:[Pp]rinted|PRINTED|[Ii]mprinted) (?:for|by|and|FOR|BY)\b.{0,120}\b1[5-7]\d\d\b|^[A-Z][^a-z\n]{12,}\.?(?:\n| By [A-Z])', re.S)
+_TITLE_PAGE = re.compile(r'\b(?:[Pp]rinted|PRINTED|[Ii]mprinted) (?:for|by|and|FOR|BY)\b.{0,120}?\b(1[5-9]\d\d)\b|^[A-Z][^a-z\n]{12,}\.?(?:\n| By [A-Z])', re.S)
 
 # %% ../nbs/11_filter.ipynb #26647906
 _MODERN_CUES = frozenset('''society dictionary biog everyman penguin hakluyt unesco classics treasury variorum twentieth
@@ -744,19 +760,21 @@ _HEADING_CUES = frozenset('''editor editors translator transcriber publisher pre
 _BRACKET_CUES = frozenset(b'''footnote footnotes editor editors ed transcriber transcribers sic illustration publisher note modern
  ms trans tr'''.split())
 
-# %% ../nbs/11_filter.ipynb #21586ac3
-def _sections(blocks: list, scores: dict, found: dict) -> dict[int, str]:  # block -> why
-    "The blocks of editorial sections that hold modern evidence."
+# %% ../nbs/11_filter.ipynb #48ef355f
+def _sections(blocks: list, modern: set, found: dict, cutoff: int) -> dict[int, str]:  # block -> why; modern: blocks with evidence
+    "The blocks of editorial sections that hold modern evidence, as far as it is renewed within eight blocks."
     out = {}
     for i, b in enumerate(blocks):
         if b.hits and b.n <= 12 and i not in found and b.hits & _HEADING_CUES and _SECTION.search(b.text):
-            j = editor_section(blocks, i)
-            if any(k in scores for k in range(i, j)):
-                if j > i + 40: j = 2 + max(k for k in range(i, j) if k in scores)  # no heading came: no further than the evidence
-                out |= {k: f'section {b.text.strip()[:40]!r}' for k in range(i, min(j, len(blocks)))}
+            end, last = editor_section(blocks, i, cutoff), i
+            for k in range(i, end):
+                if k in modern and k <= last + 8: last = k
+            if last == i and i not in modern: continue
+            j = end if end <= last + 8 else last + 2  # no heading near: one block beyond the evidence
+            out |= {k: f'section {b.text.strip()[:40]!r}' for k in range(i, min(j, len(blocks)))}
     return out
 
-# %% ../nbs/11_filter.ipynb #015d2039
+# %% ../nbs/11_filter.ipynb #8a1f24d4
 @rule('editor', b' '.join(_MODERN_CUES | _HEADING_CUES | _BRACKET_CUES).decode(),
  threshold=3, unit='points: 2 a modern year or institution, 1 an editorial word',
  reason='an editor of 1790 reaches any number of editorial words and no modern point; a number mistaken for a year reaches 2',
@@ -768,16 +786,16 @@ def _editor(blocks, settings):
     modern = _MODERN_CUES | _year_cues(cutoff)
     suspects = ((i, b) for i, b in enumerate(blocks) if b.hits and not b.hits.isdisjoint(modern))
     scores = {i: editor_score(b.text, cutoff, late) for i, b in suspects if any(_modern_evidence(b.text, cutoff, b.words, late))}
-    found = {i: why for i, (points, _, why) in scores.items()  # late words alone convict a preface; elsewhere they are the next rule's
-             if points >= 3 and any(_modern_evidence(blocks[i].text, cutoff, blocks[i].words, 9999))}
-    found |= _sections(blocks, scores, found)
+    dated = {i for i in scores if any(_modern_evidence(blocks[i].text, cutoff, blocks[i].words, 9999))}  # late words are the next rule's
+    found = {i: scores[i][2] for i in dated if scores[i][0] >= 3}
+    found |= _sections(blocks, dated, found, cutoff)
     for i in sorted(found):
         for step in (-1, 1): _spread(blocks, found, i, step, cutoff)
     for i in sorted(found): yield from ((i, s, e, found[i]) for s, e in _editor_parts(blocks[i], cutoff, late, found[i]))
     for i, b in enumerate(blocks):
         if i not in found and b.hits and b.hits & _BRACKET_CUES and '[' in b.text: yield from _brackets(i, b, cutoff)
 
-# %% ../nbs/11_filter.ipynb #f805d15c
+# %% ../nbs/11_filter.ipynb #58aec607
 def _editor_parts(block: Block, cutoff: int, late: int, why: str) -> list[tuple[int, int]]:
     "The whole of a convicted block, or in a long one only the brackets, the note or the sentences that convict it."
     whole, notes = [(0, len(block.text))], [m.start() for m in _NOTE_INSIDE.finditer(block.text)]
@@ -798,7 +816,7 @@ def _spread(blocks: list, found: dict, i: int, step: int, cutoff: int) -> None:
         if not 0 <= k < len(blocks): return
         if k in found: continue
         b = blocks[k]
-        signed = step > 0 and b.n <= 8 and _SIGNATURE.search(b.text) and not re.search(r'\b1[5-7]\d\d\b', b.text)
+        signed = step > 0 and b.n <= 8 and _SIGNATURE.search(b.text) and not _old_end(b, cutoff)
         headed = step < 0 and b.n <= 12 and _SECTION.search(b.text)
         if not (signed or headed or editor_score(b.text, cutoff)[0] >= 3): return
         found[k] = 'beside an editor'

@@ -163,3 +163,13 @@ def test_settings_refused(bad):
 def test_hostile(text):
     found = filter_text(text)
     assert cut(text, found.removed) == found.text
+
+
+def test_section_needs_fresh_evidence():
+    "A preface of 1823 is not convicted by a note far below it, and a modern one not continued without end."
+    old = 'PREFACE.\n\nI send these sheets abroad at the desire of my friends.\n\nFrom my lodging in the Strand, October 22, 1823.\n\n'
+    body = '\n\n'.join(f'{AFTER} So passed day the {n}.' for n in 'ABCDEFGHIJKLMNOPQRSTUVWXYZ')
+    note = 'The house was pulled down in 1904; see the note of the editor.'
+    assert pieces('editor', f'{old}{body}\n\n{note}\n\n{body}') == [note]
+    modern = f'PREFACE.\n\nThe tract was reprinted for the friends of the author in 1904.\n\n{body}\n\n{body} End.'
+    assert len(''.join(r.text for r in filter_text(modern).removed).split('\n\n')) <= 4 and not filter_text(modern).verdict
