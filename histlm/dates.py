@@ -27,9 +27,9 @@ def year_in(
     short = re.search(r'(1\d)\d\d[-–/](\d\d)(?![\d-])', str(value))  # 1720-21, but not the month of 1720-03-02
     return max(years + ([int(short[1] + short[2])] if short and '-0' not in str(value) else []), default=None)
 
-# %% ../nbs/10a_dates.ipynb #c0b94748
+# %% ../nbs/10a_dates.ipynb #48ffd4e6
 _MONTH_NAMES = '|'.join(MONTHS)
-_YEAR_BEFORE = re.compile(r'''(?:\b(?:in|since|until|till|circa|c\.|ca\.|about|year|dated?|early|late|of|for|edn?\.?|edition|to|by
+_YEAR_BEFORE = re.compile(r'''(?:\b(?:In|Since|Until|By|From|Before|After|Copyright|in|since|until|till|circa|c\.|ca\.|about|year|dated?|early|late|of|for|edn?\.?|edition|to|by
 |and|from|before|after|copyright|©)\ |[(\[,;–—-]\ ?
 |\b(?:%s|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\.?,?\ )$''' % _MONTH_NAMES, re.X)
 _YEAR_AFTER = re.compile(r'''\s?(?:[.,;:)\]–—”’"'-]|$|\b(?:and|or|to|the|by|he|she|it|they|we|when|was|were|is|has|had|with|that
