@@ -93,7 +93,7 @@ class StopSignals:
 class Stopped(Exception):
     "A signal came while the run was measuring; its state was saved before."
 
-# %% ../nbs/05_train.ipynb #07a0d815
+# %% ../nbs/05_train.ipynb #f276026e
 class Run:
     "A run in progress: settings, data, model, optimizers, log and position. Built fresh, or from its own last checkpoint."
     def __init__(
@@ -111,6 +111,7 @@ class Run:
         self.c = resolve_settings(config, self.ranks.world_size, self.device)
         self.rows = self.c['batch_tokens'] // self.c['context']
         self.clock, self.signals, self.step_times, self.began_s = Clock(), StopSignals(), [], 0.
+        self.latest = torch.zeros(()), torch.zeros(())  # loss and gradient norm of the latest step of this process
         self.state = dict(step=0, samples=0, tokens=0, clock_s=0., start_s=0., start_steps=0, plan=None, best=None)
         self.track, self.close_tracker = (lambda row: None), (lambda: None)
 
@@ -392,13 +393,13 @@ def evaluate(self: Run) -> bool:  # whether this is the best so far
                f"step {s['step']:>6,}  valid {found['bits_per_byte']:.4f} bits per byte{'  (best so far)' if best else ''}")
     return best
 
-# %% ../nbs/05_train.ipynb #d28bea1a
+# %% ../nbs/05_train.ipynb #d78f1235
 @patch
 def make_plan(self: Run) -> None:
     "Fix the length of the run as soon as it is known (rank 0 decides), look again every ten steps where the budget is time, and log each plan."
     s, old, now = self.state, self.state['plan'], self.clock.seconds
     if old is not None and not self.c['max_minutes']: return
-    if old is None and self.device.type == 'cuda': torch.cuda.synchronize()
+    if self.device.type == 'cuda': torch.cuda.synchronize()  # else the times are those of launching
     times = [b - a for a, b in zip(self.step_times[2:], self.step_times[3:])]  # the first steps compile
     self.step_times.append(now)
     if old is not None and s['step'] % 10: return
@@ -436,7 +437,29 @@ def agree(self: Run) -> tuple:  # (stop, save, out of time), the same on every r
     every = c['save_every_steps']
     return stop, save or bool(every and self.state['step'] % every == 0), over
 
-# %% ../nbs/05_train.ipynb #2bbf8824
+# %% ../nbs/05_train.ipynb #bf84c260
+@patch
+def settle(
+    self: Run,
+    save: bool,  # whether there is a reason to save
+) -> None:
+    "Validate if it is due, and save if it is the best so far, the last, or asked for; a signal in between saves and raises Stopped."
+    with self.clock.paused():
+        try: best = self.eval_due() and self.evaluate()
+        except Stopped:
+            self.save()
+            raise
+        if best or save or self.is_complete(): self.save(best)
+
+# %% ../nbs/05_train.ipynb #8630fcb8
+@patch
+def is_validated(self: Run) -> bool:
+    "Whether the log holds the validation of the step that the run stands at, or none is due there."
+    step = self.state['step']
+    if not step or not self.eval_due(): return True
+    return broadcast(any(r['step'] == step and 'valid_loss' in r for r in self.log.rows()) if self.ranks.is_main else None)
+
+# %% ../nbs/05_train.ipynb #bd2aab12
 @patch
 def loop(self: Run) -> str:  # 'finished' or 'stopped'
     "Train until the plan is fulfilled, the clock has run out, or a signal comes."
@@ -447,15 +470,14 @@ def loop(self: Run) -> str:  # 'finished' or 'stopped'
     self.clock.start()
     if not c['max_minutes']: self.make_plan()
     if self.agree()[0]: return 'stopped'  # a signal came while the run was being built
+    if not self.is_validated(): self.settle(False)
     while not self.is_complete():
         self.train_step()
         self.make_plan()
         stop, save, over = self.agree()
         if over: s['plan'] = s['step']
         if s['step'] % c['log_every_steps'] == 0 or self.is_complete(): self.report()
-        with self.clock.paused():
-            best = self.eval_due() and self.evaluate()
-            if best or save or stop or self.is_complete(): self.save(best)
+        self.settle(save or stop)
         if stop and not self.is_complete(): return 'stopped'
     self.clock.stop()
     return 'finished'
