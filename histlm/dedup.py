@@ -191,12 +191,12 @@ def bursts(
     crowded = (places[edits - 1:] - places[:1 - edits]).max(1) < letters
     return int(crowded[0]) + int((crowded[1:] & ~crowded[:-1]).sum())
 
-# %% ../nbs/12_dedup.ipynb #abf6b47c
+# %% ../nbs/12_dedup.ipynb #9c62b47b
 def noisy_copy(
     a: str,  # `fold` of a text
     b: str,  # and of another
 ) -> bool:
-    "Whether two texts differ as two readings of one page do: in 15 % of the letters at most, not just the digits, and hardly in bursts."
+    "Whether two texts differ as two readings of one page do: in 15 % of the letters at most, of which a quarter at most (or one) are digits, and hardly in bursts."
     a, b = a.replace('f', 's'), b.replace('f', 's')
     n = min(len(a), len(b))
     most = int(.15*n)

@@ -435,13 +435,13 @@ def fills(
               b in zip(rows, rows[1:])]
     return bool(forced) and sum(forced) >= 0.8 * len(forced)
 
-# %% ../nbs/09d_pages.ipynb #48f5405c
+# %% ../nbs/09d_pages.ipynb #229b2e20
 def left_edge(
     rows: list[Row],  # of one column
 ) -> float:  # points from the page's left
     "Where the rows that begin farthest left begin; a short one may stand out."
     left, right = min(r.x0 for r in rows), max(r.x1 for r in rows)
-    return min(r.x0 for r in rows if r.x1 - r.x0 > 0.3 * (right - left)) + 1
+    return min((r.x0 for r in rows if r.x1 - r.x0 > 0.3 * (right - left)), default=left) + 1
 
 def indents(
     rows: list[Row],  # of one column
