@@ -43,7 +43,7 @@ class BenchError(HistlmError):
 class LeftOut(Exception):
     "A rival that cannot take part here; its words stand in the record instead of a figure."
 
-# %% ../nbs/19_bench.ipynb #e15da988
+# %% ../nbs/19_bench.ipynb #659a228f
 def alternate(
     rivals: dict,  # name → function without arguments: one turn
     rounds: int,  # turns for each, at least 1
@@ -52,11 +52,11 @@ def alternate(
     desc: str = '',  # for the line of progress
     clock=time.perf_counter,  # seconds
 ) -> dict[str, list[float]]:  # name → seconds a call, one figure a round
-    "Time rivals in turns, the order moving on by one from round to round."
+    "Time rivals in turns, every second round in the opposite order, and each pair of rounds beginning one farther on."
     seconds, names = {name: [] for name in rivals}, list(rivals)
     for r in progress(range(rounds), desc=desc or 'measuring', unit='rounds'):
-        k = r % max(1, len(names))
-        for name in names[k:] + names[:k]:
+        k = r // 2 % max(1, len(names))
+        for name in (names[k:] + names[:k])[::-1 if r % 2 else 1]:
             wait(); started = clock()
             for _ in range(repeats): rivals[name]()
             wait(); seconds[name].append((clock() - started) / repeats)
@@ -356,12 +356,14 @@ def without_precision(
     if precision == 'fp32' or has_fast_bf16(device): return {}
     return dict(all='this processor multiplies bf16 in software only, slower than fp32')
 
-# %% ../nbs/19_bench.ipynb #e9f9e7be
+# %% ../nbs/19_bench.ipynb #70fefe91
 def step_facts(
     here: dict,  # name → Rival with an `OurStep` or a `PeerStep`
-) -> dict:  # compiled, first_step_s, flops_per_token
-    "Which of our rivals are compiled, what the first step cost each, and the operations a token of each model."
-    return dict(compiled=sorted(n for n, r in here.items() if getattr(r.turn, 'compiled', False)),
+) -> dict:  # compiled, first_step_s, flops_per_token, per_device_batch
+    "Which of our rivals are compiled, what the first step cost each, the operations a token of each model, and the windows that each takes at once."
+    piece = lambda turn: turn.run.c['per_device_batch'] if isinstance(turn, OurStep) else len(turn.batches[0][0][0])
+    return dict(per_device_batch={n: piece(r.turn) for n, r in here.items()},
+                compiled=sorted(n for n, r in here.items() if getattr(r.turn, 'compiled', False)),
                 first_step_s={n: round(r.first_s, 3) for n, r in here.items()},
                 flops_per_token={n: flops_per_token(r.turn.config) for n, r in here.items()})
 
@@ -377,13 +379,13 @@ def matmul_limits(
     named = {'matmul': 'histlm', 'matmul (modern)': 'modern'}
     return {limit: [rate / flops[name] for rate in best] for limit, name in named.items() if name in flops}
 
-# %% ../nbs/19_bench.ipynb #4a4dcaab
+# %% ../nbs/19_bench.ipynb #c4cfb4ba
 def step_row(
     shape: str,  # 'a', 'b', 'slm' or 'regular'
     precision: str,  # 'fp32' or 'bf16'
     how: Conditions,  # quick or not, corpus, device
     names: tuple = ('plain', 'transformers', 'histlm', 'modern'),  # rivals
-    rounds: int = 11,  # turns of each
+    rounds: int = 12,  # turns of each
     repeats: int = 1,  # steps a turn
     twins: bool = True,  # with the other path of each of ours
 ) -> Measured:
@@ -395,10 +397,10 @@ def step_row(
     c = resolve_settings(bench_config(shape, precision=precision, **{'device': how.device, **how.settings}), 1, device)
     limit, _ = gather(dict(matmul=lambda: lambda: rates.append(matmul_rate(device, precision))))
     rates.clear()
-    if how.quick: rounds, repeats = 3, 1
+    if how.quick: rounds, repeats = 4, 1
     seconds = alternate({**here, **limit}, rounds, repeats, wait, f'step {shape} {precision}')
     facts, samples = step_facts(here), {name: [c['batch_tokens'] / s for s in seconds[name]] for name in here}
-    facts.update(matmul_gflops=round(statistics.median(rates) / 1e9, 1), **{k: c[k] for k in ('batch_tokens', 'per_device_batch')})
+    facts.update(matmul_gflops=round(statistics.median(rates) / 1e9, 1), batch_tokens=c['batch_tokens'])
     return Measured('tokens/s', {**samples, **matmul_limits(rates, rounds, facts['flops_per_token'])}, absent, facts)
 
 # %% ../nbs/19_bench.ipynb #84656149
@@ -494,12 +496,12 @@ def generation_makers(
     return {'plain': plainly, 'transformers': theirs, 'histlm': lambda: ours(True), 'histlm uncached': lambda: ours(False),
             'modern': lambda: ours(True, 'modern')}
 
-# %% ../nbs/19_bench.ipynb #0898ef3e
+# %% ../nbs/19_bench.ipynb #907b4b14
 def generation_row(
     shape: str,  # 'a' or 'b'
     precision: str,  # 'fp32' or 'bf16'
     how: Conditions,  # quick or not, device
-    rounds: int = 5,  # texts of each
+    rounds: int = 6,  # texts of each
 ) -> Measured:
     "Tokens a second when writing one text."
     device = pick_device(how.device)
@@ -507,7 +509,7 @@ def generation_row(
     config = model_shape(resolve_settings(bench_config(shape, **how.settings)))
     n_new, wait = (config.context - 1) // (4 if how.quick else 1), torch.cuda.synchronize if device.type == 'cuda' else (lambda: None)
     here, absent = gather(generation_makers(config, precision, device, n_new), wait)
-    seconds = alternate(here, 3 if how.quick else rounds, 1, wait, f'generation {shape} {precision}')
+    seconds = alternate(here, 4 if how.quick else rounds, 1, wait, f'generation {shape} {precision}')
     samples = {name: [n_new / s for s in values] for name, values in seconds.items()}
     return Measured('tokens/s', samples, absent, dict(new_tokens=n_new, first_text_s={n: round(r.first_s, 3) for n, r in here.items()}))
 
@@ -549,27 +551,27 @@ def first_documents(
         if size >= n_bytes: break
     return taken
 
-# %% ../nbs/19_bench.ipynb #d8e329b8
+# %% ../nbs/19_bench.ipynb #e5b49e3e
 def encoding_row(
     how: Conditions,  # quick or not, corpus
     n_bytes: int = 20_000_000,  # of text
-    rounds: int = 5,  # passes of each over the text
+    rounds: int = 6,  # passes of each over the text
 ) -> Measured:
     "Megabytes of text a second, to 16-bit numbers; the share of documents on which each rival agrees with `tokenizers`."
     c = resolve_settings(bench_config('b', **{'corpus': how.corpus, **how.settings}))
     with contextlib.redirect_stdout(io.StringIO()): tokenizer = prepare(c['corpus'], vocab_size=c['vocab_size'], context=c['context']).tokenizer
     documents = first_documents(c['corpus'], n_bytes // (10 if how.quick else 1))
     size, (here, absent) = sum(d.n_bytes for d in documents), gather(encoding_makers(documents, tokenizer))
-    seconds = alternate(here, 3 if how.quick else rounds, desc='encoding')
+    seconds = alternate(here, 4 if how.quick else rounds, desc='encoding')
     right = here['tokenizers'].turn()
     same = {n: statistics.mean(map(np.array_equal, r.turn(), right)) for n, r in here.items()}
     return Measured('MB/s', {n: [size / 1e6 / s for s in v] for n, v in seconds.items()}, absent,
                     dict(bytes=size, documents=len(documents), vocab_size=tokenizer.vocab_size, agreement=same))
 
-# %% ../nbs/19_bench.ipynb #04ec9698
+# %% ../nbs/19_bench.ipynb #3e225454
 def loading_row(
     how: Conditions,  # quick or not, corpus
-    rounds: int = 7,  # turns of each
+    rounds: int = 8,  # turns of each
     repeats: int = 200,  # batches a turn
 ) -> Measured:
     "Tokens a second of loading batches of shape b, as int64 tensors."
@@ -585,7 +587,7 @@ def loading_row(
         places = torch.randint(len(strip) - T, (rows,)).tolist()
         return tuple(torch.stack([torch.from_numpy(strip[i + d:i + d + T].astype(np.int64)) for i in places]) for d in (0, 1))
     here, absent = gather(dict(plain=lambda: plain, histlm=lambda: ours))
-    seconds = alternate(here, 3 if how.quick else rounds, 20 if how.quick else repeats, desc='loading')
+    seconds = alternate(here, 4 if how.quick else rounds, 20 if how.quick else repeats, desc='loading')
     return Measured('tokens/s', {n: [rows * T / s for s in v] for n, v in seconds.items()}, absent, dict(batch_tokens=rows * T))
 
 # %% ../nbs/19_bench.ipynb #2477b9cc
@@ -663,13 +665,13 @@ def invented_corpus(
         (folder/f'{i:02}.txt').write_text('\n'.join(' '.join(drawn[k:k + 12]) + '.' for k in range(0, len(drawn), 12)), encoding='utf-8')
     return folder
 
-# %% ../nbs/19_bench.ipynb #f33f356f
+# %% ../nbs/19_bench.ipynb #a21f640a
 def gpu_row(
     shape: str,  # 'slm' or 'regular'
     how: Conditions,  # quick or not, device
     repeats: int = 1,  # steps a turn
     names: tuple = ('plain', 'histlm', 'modern'),  # rivals
-    rounds: int = 5,  # turns of each
+    rounds: int = 6,  # turns of each
 ) -> Measured:
     "Tokens a second of a training step on a GPU in bf16, with the most memory that the rivals held together."
     on_gpu = pick_device(how.device).type == 'cuda'
@@ -741,7 +743,7 @@ def minutes_row(
     facts = [{k: r[k] for k in ('steps', 'tokens_seen', 'precision', 'compile', 'valid_bytes', 'clock_s')} for r in results]
     return Measured('bits per byte', dict(histlm=[r['valid_bits_per_byte'] for r in results]), facts=dict(runs=facts))
 
-# %% ../nbs/19_bench.ipynb #329d6c49
+# %% ../nbs/19_bench.ipynb #dbeef1e3
 @dataclass(frozen=True)
 class Row:
     "One thing to measure."
@@ -751,8 +753,8 @@ class Row:
     long: bool = False  # measured only where it is asked for by name
 
 ROWS = {
-    'step-a-fp32': Row('training step, shape a, fp32', lambda how: step_row('a', 'fp32', how, rounds=15, repeats=3)),
-    'step-a-bf16': Row('training step, shape a, bf16', lambda how: step_row('a', 'bf16', how, rounds=15, repeats=3)),
+    'step-a-fp32': Row('training step, shape a, fp32', lambda how: step_row('a', 'fp32', how, rounds=16, repeats=3)),
+    'step-a-bf16': Row('training step, shape a, bf16', lambda how: step_row('a', 'bf16', how, rounds=16, repeats=3)),
     'step-b-fp32': Row('training step, shape b, fp32', lambda how: step_row('b', 'fp32', how)),
     'step-b-bf16': Row('training step, shape b, bf16', lambda how: step_row('b', 'bf16', how)),
     'memory-b': Row('peak memory, shape b, fp32', lambda how: memory_row('b', 'fp32', how)),
@@ -803,7 +805,7 @@ def met(self: Target,
     "Whether a figure is good enough."
     return value <= self.bound if self.at_most else value >= self.bound
 
-# %% ../nbs/19_bench.ipynb #8a665551
+# %% ../nbs/19_bench.ipynb #288bf0d1
 RESULTS = 'nbs/bench.jsonl'
 
 def append_line(
@@ -812,18 +814,21 @@ def append_line(
 ) -> None:
     "Add one line to the results, and let it reach the disk."
     Path(path).parent.mkdir(parents=True, exist_ok=True)
+    torn = Path(path).exists() and Path(path).read_bytes()[-1:] not in (b'', b'\n')   # somebody was stopped while writing
     with open(path, 'a', encoding='utf-8') as f:
-        f.write(json.dumps(record, ensure_ascii=False) + '\n')
+        f.write('\n' * torn + json.dumps(record, ensure_ascii=False) + '\n')
         f.flush()
         os.fsync(f.fileno())
 
-# %% ../nbs/19_bench.ipynb #ce18e0ab
+# %% ../nbs/19_bench.ipynb #632ee9d1
 def read_results(
     path: Path,  # a results file, which need not exist
 ) -> list[dict]:  # one a measured row, oldest first, each with `environment`, `quick` and `corpus` of its run
     "All recorded rows; raises BenchError that names the line where one cannot be read."
     runs, rows = {}, []
-    lines = Path(path).read_text(encoding='utf-8').splitlines() if Path(path).exists() else []
+    try: lines = Path(path).read_text(encoding='utf-8').splitlines() if Path(path).exists() else []
+    except UnicodeDecodeError as e:
+        raise BenchError(f'{Path(path).name} is no text in UTF-8 (byte {e.start}); put a copy from before in its place, or remove it') from None
     for number, line in enumerate(lines, 1):
         if not line.strip(): continue
         try:
@@ -844,17 +849,19 @@ def machine_name(
     n = env.get('threads', 1)
     return f"{env.get('processor') or 'unknown processor'}, {n} thread{'s' * (n != 1)}"
 
-# %% ../nbs/19_bench.ipynb #51cbadec
+# %% ../nbs/19_bench.ipynb #f7b296b0
 def recorded(
     results: list[dict],  # from `read_results`
     row: str,  # of `ROWS`
     machine: str = '',  # as `machine_name` says it; '': any
 ) -> list[dict]:  # oldest first
-    "The records of one row on one machine: the full runs, or the quick ones where there are no others."
+    """The records of one row on one machine: the full runs, or the quick ones where there are no others.
+    A row that was left out as a whole counts only where there is nothing else."""
     mine = [r for r in results if r['row'] == row and machine in ('', machine_name(r['environment'], ROWS[row].gpu))]
-    return [r for r in mine if not r['quick']] or mine
+    full = [r for r in mine if not r['quick']] or mine
+    return [r for r in full if 'all' not in r['left_out']] or full
 
-# %% ../nbs/19_bench.ipynb #8db2ce04
+# %% ../nbs/19_bench.ipynb #36bedeb6
 def _figure(value: float) -> str:
     "A figure with three digits or all that it has before the point."
     return f'{value:,.0f}' if abs(value) >= 100 else f'{value:.3g}' if abs(value) >= 10 else f'{value:.2f}'
@@ -867,6 +874,7 @@ def target_line(
     head, aim = ROWS[target.row].what, f'{"≤" if target.at_most else "≥"} {target.bound:g}'
     if not records: return [head, '', target.theirs, 'not measured', '', aim, '', '' if not ROWS[target.row].long else 'only when named']
     last, who = records[-1], [n for n in (target.ours, target.theirs) if n]
+    records = [r for r in records if r['corpus'] == last['corpus']]              # other texts are another series
     why = [last['left_out'].get('all') or f'{n}: {last["left_out"].get(n, "not measured")}' for n in who if n not in last['samples']]
     if why: return [head, '', target.theirs, 'left out', '', aim, '', f"{last['run'][:10]}: {why[0]}"]
     low, value, high = target.reached(last['samples'])
@@ -874,7 +882,7 @@ def target_line(
     ratios = [f"{target.reached(r['samples'])[1]:.2f}" for r in records if r['samples'].keys() >= {*who}]
     return [head, middle(target.ours), f'{target.theirs} {middle(target.theirs)}' if target.theirs else '', _figure(value),
             f'{_figure(low)}–{_figure(high)}', aim, 'yes' if target.met(value) else 'no',
-            f"{last['run'][:10]}{' (quick)' * last['quick']}: {', '.join(ratios)}"]
+            f"{last['run'][:10]}{' (quick)' * last['quick']}{', ' + last['corpus'] if last['corpus'] != 'sample' else ''}: {', '.join(ratios)}"]
 
 # %% ../nbs/19_bench.ipynb #b7f25e9d
 def markdown(
@@ -972,7 +980,7 @@ def measure_rows(
         gc.collect()
     return records, broken
 
-# %% ../nbs/19_bench.ipynb #ace11b00
+# %% ../nbs/19_bench.ipynb #2c5acdf6
 def bench_parser() -> argparse.ArgumentParser:
     "The command line of `scripts/bench`."
     rows = '\n'.join(f'  {n:<17}{r.what}{" (only when named: it trains)" * r.long}' for n, r in ROWS.items())
@@ -986,7 +994,7 @@ def bench_parser() -> argparse.ArgumentParser:
         '  scripts/bench --rows step-b memory         the rows that begin so\n'
         '  scripts/bench --rows tokenizer --corpus data/real   on real text\n'
         '  scripts/bench --gpu                        the GPU rows, in bf16, on the sample; under nine minutes\n\n'
-        'exit codes: 0 measured (whether or not the targets were met); 1 failed or stopped, the reason last; 2 a word of the command is not known')
+        'exit codes: 0 measured (whether or not the targets were met); 1 failed or stopped, or a row is not known, the reason last; 2 an option is not known')
     p.add_argument('--rows', nargs='+', metavar='ROW', help='only these rows, by name or beginning (default: all)')
     p.add_argument('--quick', action='store_true', help='few rounds, for a first look; written only where --out is given')
     p.add_argument('--gpu', action='store_true', help='the GPU set instead of the CPU set')
@@ -995,17 +1003,17 @@ def bench_parser() -> argparse.ArgumentParser:
     p.add_argument('--table', action='store_true', help='measure nothing: print the table of the results file')
     return p
 
-# %% ../nbs/19_bench.ipynb #19b5e7a7
+# %% ../nbs/19_bench.ipynb #a84df5fe
 GPU_DEADLINE_S = 390  # no GPU row is begun later, so that the set ends within nine minutes
 
 def _bench(args) -> None:
     "The body of `bench_main`."
     names = chosen_rows(args.rows, args.gpu)
+    out = None if args.quick and not args.out else Path.cwd()/Path(args.out).expanduser() if args.out else project_root()/RESULTS
+    before = read_results(out or project_root()/RESULTS) if out or args.table else []
+    if args.table: return print(*_tables(before), sep='\n\n')
     if args.gpu and not torch.cuda.is_available():
         raise BenchError('--gpu needs a GPU that torch can use, and torch finds none here. Leave --gpu out for the CPU set, or start it where one is')
-    out = None if args.quick and not args.out else Path.cwd()/Path(args.out).expanduser() if args.out else project_root()/RESULTS
-    before = read_results(out or project_root()/RESULTS)
-    if args.table: return print(*_tables(before), sep='\n\n')
     corpus, said = bench_corpus(args.corpus)
     started = time.monotonic()
     print(f'{machine_name(environment(), args.gpu)}; torch {torch.__version__}; text: {said}{"; a quick look" * args.quick}', flush=True)

@@ -15,9 +15,9 @@ TINY = dict(corpus='sample:300kB', vocab_size=800, context=32, batch_tokens=256)
 MACHINE = dict(processor='Abacus', threads=2, gpus=[])
 
 
-def write_run(path, when, rows, quick=False, env=MACHINE):
+def write_run(path, when, rows, quick=False, env=MACHINE, corpus='sample'):
     "A made-up run: {row: (unit, samples, left_out)}."
-    append_line(path, dict(run=when, environment=env, quick=quick, corpus='sample'))
+    append_line(path, dict(run=when, environment=env, quick=quick, corpus=corpus))
     for name, (unit, samples, left_out) in rows.items():
         append_line(path, dict(run=when, row=name, **dataclasses.asdict(Measured(unit, samples, left_out))))
 
@@ -77,6 +77,37 @@ def test_a_quick_run_counts_where_there_is_no_other(tmp_path):
     assert line[3] == '3.00' and line[-1].startswith('2026-01-03 (quick)')
 
 
+def test_another_text_is_another_series(tmp_path):
+    for day, corpus, rate in (1, 'sample', 20.), (2, 'real', 30.), (3, 'real', 31.):
+        write_run(tmp_path/'r', f'2026-01-0{day}T00:00:00Z', {'tokenizer': ('MB/s', dict(histlm=[rate]), {})}, corpus=corpus)
+    assert line_of(read_results(tmp_path/'r'), 'tokenizer', '')['all runs'] == '2026-01-03, real: 30.00, 31.00'
+    assert line_of(read_results(tmp_path/'r')[:1], 'tokenizer', '')['all runs'] == '2026-01-01: 20.00'
+
+
+def test_a_row_without_time_hides_no_measured_one(tmp_path):
+    late = ('tokens/s', {}, dict(all='the time was up'))
+    write_run(tmp_path/'r', '2026-01-01T00:00:00Z', {'step-b-fp32': ('tokens/s', dict(plain=[1.], histlm=[3.]), {})})
+    write_run(tmp_path/'r', '2026-01-02T00:00:00Z', {'step-b-fp32': late, 'step-a-fp32': late})
+    assert line_of(read_results(tmp_path/'r'), 'step-b-fp32', 'plain')['all runs'] == '2026-01-01: 3.00'
+    assert line_of(read_results(tmp_path/'r'), 'step-a-fp32', 'plain')['reached'] == 'left out'
+
+
+def test_a_torn_line_costs_only_itself(tmp_path):
+    path, row = tmp_path/'r', {'data': ('tokens/s', dict(histlm=[1.]), {})}
+    write_run(path, '2026-01-01T00:00:00Z', row)
+    with open(path, 'a') as f: f.write('{"run": "2026')
+    write_run(path, '2026-01-02T00:00:00Z', row)
+    with pytest.raises(BenchError, match='line 3'): read_results(path)
+    path.write_text(''.join(l for i, l in enumerate(path.read_text().splitlines(True), 1) if i != 3))
+    assert [r['run'][:10] for r in read_results(path)] == ['2026-01-01', '2026-01-02']
+
+
+def test_a_file_that_is_no_text_is_named(tmp_path, capsys):
+    (tmp_path/'r').write_bytes(b'\xff\xfe')
+    assert bench_main(['--table', '--out', str(tmp_path/'r')]) == 1
+    assert 'r is no text in UTF-8' in capsys.readouterr().err
+
+
 @pytest.mark.parametrize('line', ['{"run": ', '[1]', '{"run": "none", "row": "data"}', '{"quick": true}'])
 def test_a_line_that_is_no_result_is_named(tmp_path, line):
     write_run(tmp_path/'r.jsonl', '2026-01-01T00:00:00Z', {'data': ('tokens/s', dict(histlm=[1.]), {})})
@@ -113,7 +144,17 @@ def test_turns_cancel_a_drift_that_blocks_would_book_as_a_difference():
     seconds = alternate(dict(a=work, b=work), 20, clock=lambda: now[0])
     in_turns = np.median(paired_ratios(seconds['b'], seconds['a']))
     both = [t for pair in zip(seconds['a'], seconds['b']) for t in pair]
-    assert abs(in_turns - 1) < .06 and np.median(both[20:]) / np.median(both[:20]) > 2
+    assert abs(in_turns - 1) < .01 and np.median(both[20:]) / np.median(both[:20]) > 2
+
+
+def test_with_many_rivals_each_is_as_often_before_another_as_behind_it():
+    said, names = [], list('abcdefgh')
+    alternate({n: lambda n=n: said.append(n) for n in names}, 12)
+    rounds = [said[i:i + 8] for i in range(0, len(said), 8)]
+    assert all(sorted(r) == names for r in rounds) and len({r[0] for r in rounds}) > 6
+    for a in names:
+        for b in names:
+            if a < b: assert sorted(r.index(b) - r.index(a) for r in rounds) == sorted(r.index(a) - r.index(b) for r in rounds)
 
 
 # The command line
@@ -179,6 +220,23 @@ def test_the_table_alone(monkeypatch, capsys, tmp_path):
     assert said.startswith('Abacus, 2 threads\n\n| row') and ' 3.00 ' in said and 'slm' not in said
 
 
+def test_the_table_needs_no_gpu(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    write_run(tmp_path/'r', '2026-01-03T00:00:00Z', {'gpu-slm': ('tokens/s', {'modern': [3.], 'matmul (modern)': [4.]}, {})}, env=dict(MACHINE, gpus=['Orrery']))
+    append_line(tmp_path/'r', dict(run='2026-01-03T00:00:00Z', row='of an older version', samples={}, left_out={}))
+    assert bench_main(['--table', '--gpu', '--out', str(tmp_path/'r')]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith('1 × Orrery\n\n| row') and ' 0.75 ' in said
+
+
+def test_a_quick_look_needs_no_file(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(bench, 'ROWS', {**ROWS, 'data': bench.Row('loading', lambda how: Measured('tokens/s', dict(histlm=[2.])))})
+    monkeypatch.setattr(bench, 'project_root', lambda: tmp_path)
+    append_line(tmp_path/bench.RESULTS, dict(row='damaged'))
+    assert bench_main(['--rows', 'data', '--quick']) == 0
+    assert bench_main(['--rows', 'data']) == 1 and 'line 1' in capsys.readouterr().err
+
+
 def test_a_quick_look_writes_nothing(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(bench, 'ROWS', {**ROWS, 'data': bench.Row('loading', lambda how: Measured('tokens/s', dict(histlm=[2.])))})
     monkeypatch.setattr(bench, 'project_root', lambda: tmp_path)
@@ -199,6 +257,12 @@ def test_the_baseline_computes_the_gpt2_family(shape):
     assert torch.allclose(ours(ids[:, :-1], n_last=1), plain(ids[:, :-1]), atol=1e-5)
     with torch.no_grad(): plain.norm.weight[0] += .1
     assert abs(a - plain(ids[:, :-1], ids[:, 1:])) > 1e-5, 'a difference would be noticed'
+
+
+def test_the_record_says_how_many_windows_each_rival_takes():
+    makers = bench.step_makers('a', 'fp32', Conditions(settings={**TINY, 'per_device_batch': 4}))
+    here, _ = bench.gather_steps(makers, ('plain', 'histlm eager'), twins=False)
+    assert bench.step_facts(here)['per_device_batch'] == {'plain': 4, 'histlm eager': 4}
 
 
 def test_memory_is_that_of_a_process_of_its_own():
