@@ -28,12 +28,15 @@ class Server(http.server.BaseHTTPRequestHandler):
         s = self.server
         with s.lock:
             s.log.append((self.path, self.headers.get('Range'), dict(self.headers)))
-            s.open += 1
+            s.open, self.counted = s.open + 1, 1
             s.most = max(s.most, s.open)
         try: self.answer()
         except (BrokenPipeError, ConnectionResetError): pass
-        finally:
-            with s.lock: s.open -= 1
+        finally: self.over()
+
+    def over(self):
+        "Counts this request as answered: before its last bytes go, since the client may come back before this thread runs again."
+        with self.server.lock: self.server.open, self.counted = self.server.open - self.counted, 0
 
     def answer(self):
         if self.path == '/robots.txt':
@@ -46,6 +49,7 @@ class Server(http.server.BaseHTTPRequestHandler):
         if announce is not False: self.send_header('Content-Length', str(len(body) if announce is None else announce))
         if etag: self.send_header('ETag', etag)
         for k, v in headers.items(): self.send_header(k.replace('_', '-'), v)
+        self.over()
         self.end_headers()
         self.wfile.write(body[:first])
 
