@@ -34,17 +34,17 @@ def _training_notebook():
     "Where the training notebook is."
     return project_root()/'nbs'/'05_train.ipynb'
 
-# %% ../nbs/06a_job.ipynb #a3f3a26f
+# %% ../nbs/06a_job.ipynb #1a0adba3
 def train_parser() -> argparse.ArgumentParser:  # raises `LaunchError` for what it cannot read
     "The command line of `scripts/train`."
     p = _Parser(prog='scripts/train', allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter,
                 description='Train a model of historical English: corpus, tokenizer, shards, training notebook, samples.\n'
-                'Without arguments: the small model on the embedded sample, for four minutes of training.',
+                'Without arguments: a model of the embedded sample, tiny on a CPU, small elsewhere, in four minutes of training.',
                 epilog='parameters for -p (0, empty and auto leave the choice to the preset or the machine):\n'
                 f'{parameter_help(_training_notebook())}\n\n'
                 'exit codes: 0 finished; 3 stopped with its state saved (the same command goes on); 1 failed, the reason last')
     p.add_argument('--corpus', help='a folder of documents, or sample:40MB (default: sample)')
-    p.add_argument('--preset', help='tiny, small, slm or regular (default: small)')
+    p.add_argument('--preset', help='tiny, small, slm or regular (default: tiny on a CPU, else small)')
     p.add_argument('--family', help='modern or gpt2 (default: modern)')
     budget = p.add_argument_group('budget, one of')
     budget.add_argument('--minutes', dest='max_minutes', help='of the training clock (default: 4)')
@@ -92,14 +92,17 @@ def corpus_place(
     if next(folder.iterdir(), None) is None: raise LaunchError(f'corpus {folder} is empty')
     return str(folder)
 
-# %% ../nbs/06a_job.ipynb #c2fcb55a
+# %% ../nbs/06a_job.ipynb #f6581073
 _BUDGETS = ('max_minutes', 'max_steps', 'max_tokens')
-_MAIN_JOB = dict(corpus='sample', preset='small', max_minutes=4.0)
+
+def _main_job() -> dict:
+    "What `scripts/train` does without arguments."
+    return dict(corpus='sample', preset='tiny' if pick_device().type == 'cpu' else 'small', max_minutes=4.0)
 
 def _defaults(said, saved):
     "What applies where the command line is silent: the run's own settings, or those of the main job; one budget replaces all."
     fields = {f.name for f in dataclasses.fields(TrainConfig)}
-    base = {k: v for k, v in (saved or _MAIN_JOB).items() if k in fields and k not in ('run_dir', 'resume')}
+    base = {k: v for k, v in (saved or _main_job()).items() if k in fields and k not in ('run_dir', 'resume')}
     return {k: v for k, v in base.items() if k not in _BUDGETS or not set(_BUDGETS) & set(said)}
 
 # %% ../nbs/06a_job.ipynb #73ce080f
@@ -224,7 +227,7 @@ def job_verdict(
     stopped = [reason for c, reason in found if c == 3]
     return (3, stopped[0]) if stopped else (0, found[0][1])
 
-# %% ../nbs/06a_job.ipynb #68cf6c83
+# %% ../nbs/06a_job.ipynb #714bd234
 def closing_note(
     result: dict,          # from result.json
     folder: Path,          # the run's folder
@@ -239,7 +242,7 @@ def closing_note(
              f'text it was trained on {r["train_bits_per_byte"]:.3f}; without a model it is 8.']
     for i, text in enumerate(samples[:3], 1):
         lines += ['', f'Sample {i}:', *[f'  {line}' for line in text.splitlines() if line.strip()][:12]]
-    kind, had = next(((k[4:], v) for k, v in r.get('budget', {}).items() if v), ('minutes', _MAIN_JOB['max_minutes']))
+    kind, had = next(((k[4:], v) for k, v in r.get('budget', {}).items() if v), ('minutes', _main_job()['max_minutes']))
     return '\n'.join(lines + ['', f'Look at   {short_path}/train.rank0.ipynb (curves), metrics.jsonl, result.json',
         f'Go on     scripts/train --run {folder.name if folder.parent == runs_root() else short_path} --{kind} {2 * had:g}',
         f'Write     .venv/bin/python -m histlm.generate {short_path} --prompt "My Lord,"'])
@@ -257,13 +260,13 @@ def run_samples(
         if written.returncode == 0: found = [t for t in re.split(r'(?m)^--- sample .*\n', written.stdout) if t.strip()]
     return [s if isinstance(s, str) else s.get('prompt', '') + s.get('text', '') for s in found][:3]
 
-# %% ../nbs/06a_job.ipynb #d1ccf820
+# %% ../nbs/06a_job.ipynb #c6a461d8
 def _train(args):
     "The body of `train_main`: exit code and reason."
     nb = _training_notebook()
     said = said_settings(args, notebook_parameters(nb))
     if 'corpus' in said: said['corpus'] = corpus_place(said['corpus'])
-    folder = run_folder(args.run, said.get('preset', _MAIN_JOB['preset']))
+    folder = run_folder(args.run, said.get('preset', _main_job()['preset']))
     config = run_settings(said, folder)
     if (done := finished_result(config)) is not None:
         print(closing_note(done, folder, run_samples(done, folder)))
