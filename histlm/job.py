@@ -105,11 +105,11 @@ def _defaults(said, saved):
     base = {k: v for k, v in (saved or _main_job()).items() if k in fields and k not in ('run_dir', 'resume')}
     return {k: v for k, v in base.items() if k not in _BUDGETS or not set(_BUDGETS) & set(said)}
 
-# %% ../nbs/06a_job.ipynb #73ce080f
+# %% ../nbs/06a_job.ipynb #f705b632
 def _saved_settings(folder):
     "What `config.json` holds, None for a new run; refuses a folder that holds something else."
     if (folder/'config.json').exists(): return read_json(folder/'config.json')
-    own = re.compile(r'\..*|(train|done|launch)\..*')
+    own = re.compile(r'\..*|(train|done|launch|pulse|faults)\..*')
     others = [p.name for p in folder.iterdir() if not own.fullmatch(p.name)] if folder.is_dir() else []
     if others: raise LaunchError(f'{folder} is not a run (no config.json) and holds {others[0]!r}; choose another --run')
     if folder.exists() and not folder.is_dir(): raise LaunchError(f'{folder} is a file; choose another --run')

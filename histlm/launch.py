@@ -204,7 +204,7 @@ def _kernel_manager(on_start):
         cleanup_resources = _async_cleanup_resources
     return BoundKernelManager
 
-# %% ../nbs/06_launch.ipynb #4376039e
+# %% ../nbs/06_launch.ipynb #d701caf4
 class StopForwarder:
     "While entered, passes the first stop signal on to a process, and kills that process at the second or after a grace time."
     def __init__(self,
@@ -212,7 +212,7 @@ class StopForwarder:
         group: bool = True,   # kill its whole process group
     ):
         self.grace_s, self.group = grace_s, group
-        self.received, self.pid, self.killed, self._old, self._timer = None, None, False, {}, None
+        self.received, self.pid, self.killed, self.twice, self._old, self._timer = None, None, False, False, {}, None
 
     def __enter__(self):
         wanted = [signal.SIGTERM, signal.SIGINT] + ([signal.SIGHUP] if hasattr(signal, 'SIGHUP') else [])
@@ -225,7 +225,9 @@ class StopForwarder:
         if self._timer: self._timer.cancel()   # the number of a process that has ended may be another's by then
 
     def _note(self, number, frame):
-        if self.received: return self.kill()
+        if self.received:
+            self.twice = True
+            return self.kill()
         self.received = signal.Signals(number).name
         if self.pid: self._send(signal.SIGTERM)
         self._timer = threading.Timer(self.grace_s, self.kill)
@@ -267,7 +269,7 @@ def read_done(
     done = read_json(path) if path.exists() else {}
     return done if done.get('launch_id') == launch_id and done.get('status') in ('finished', 'stopped') else None
 
-# %% ../nbs/06_launch.ipynb #072af41e
+# %% ../nbs/06_launch.ipynb #19b6293d
 def verdict(
     run_dir: Path,       # the run's folder
     done: dict | None,   # from `read_done`
@@ -275,14 +277,15 @@ def verdict(
     stop: StopForwarder,  # what signals came
 ) -> tuple[int, str]:    # exit code, and the reason in one line
     "How a launch ended."
-    if done and done['status'] == 'stopped': return 3, f'stopped by {stop.received or "request"} at step {done["step"]}, saved'
-    if done and not error: return 0, f'finished at step {done["step"]}'
-    if done: return 1, f'training finished at step {done["step"]}, but a later cell failed: {error}'
-    if not stop.received: return 1, error or f'the notebook ended without its done-file in {run_dir}: nothing proves that it trained'
-    how = f'{stop.received}, and the kernel was killed' if stop.killed else f'{stop.received} before it could save'
+    finished = done and done['status'] == 'finished'
+    if finished and not error: return 0, f'finished at step {done["step"]}'
+    if finished: return 1, f'training finished at step {done["step"]}, but a later cell failed: {error}'
+    if not done and not stop.received: return 1, error or f'the notebook ended without its done-file in {run_dir}: nothing proves that it trained'
+    how = (stop.received or 'request') + (', and the kernel was killed' if stop.killed and not done else '')
     last = find_checkpoint(run_dir)
-    if last is None: return 1, f'ended by {how}; nothing was saved, so the same command starts from the first step'
-    return (1 if stop.killed else 3), f'ended by {how}; the checkpoint of step {step_of(last)} is there to go on from'
+    if last is None: return 1, f'stopped by {how}; nothing was saved, so the same command starts from the first step'
+    if done: return 3, f'stopped by {how} at step {done["step"] or step_of(last)}, saved'
+    return (1 if stop.twice else 3), f'stopped by {how}; the saved checkpoint of step {step_of(last)} is there to go on from'
 
 # %% ../nbs/06_launch.ipynb #42e997a8
 class RunLock:

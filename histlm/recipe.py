@@ -22,7 +22,7 @@ from .model import PRESETS, ModelConfig, model_config, parameter_count
 class SettingsError(HistlmError):
     "A setting that is unknown, of the wrong type or out of range; the message names it, its value and what it may be."
 
-# %% ../nbs/04b_recipe.ipynb #08597f69
+# %% ../nbs/04b_recipe.ipynb #36c79bae
 @dataclass
 class TrainConfig:
     "Everything that decides a run. 0, '' and 'auto' leave the choice to the preset's recipe or to the machine."
@@ -57,15 +57,16 @@ class TrainConfig:
     save_every_steps: int = 0  # steps between checkpoints; 0: by time alone
     save_every_s: float = 120.0  # seconds between checkpoints; 0: by steps alone
     keep_checkpoints: int = 2  # how many of the newest are kept, besides the best
+    skip_batches: int = 0  # batches that may be left out because their loss leaps or is no number; 0: stop at one that is no number
     resume: str = 'auto'  # auto: continue an unfinished run; never: refuse; previous: from the checkpoint before the last
     device: str = 'auto'  # cpu, cuda or mps
     precision: str = 'auto'  # fp32 or bf16
     compile: str = 'auto'  # torch.compile: on, off or auto
     wandb_mode: str = 'disabled'  # Weights & Biases: disabled, offline or online
 
-# %% ../nbs/04b_recipe.ipynb #11c89f2b
+# %% ../nbs/04b_recipe.ipynb #0bea551e
 FREE_SETTINGS = ('run_dir', 'max_steps', 'max_minutes', 'max_tokens', 'per_device_batch', 'log_every_steps', 'eval_every_steps',
-                 'eval_bytes', 'save_every_steps', 'save_every_s', 'keep_checkpoints', 'resume', 'device', 'compile', 'wandb_mode')
+                 'eval_bytes', 'save_every_steps', 'save_every_s', 'keep_checkpoints', 'skip_batches', 'resume', 'device', 'compile', 'wandb_mode')
 
 # %% ../nbs/04b_recipe.ipynb #b41d8406
 def compare_settings(
