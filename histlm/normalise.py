@@ -6,7 +6,7 @@
 __all__ = ['RULES', 'MAX_ROUNDS', 'NormaliseError', 'Change', 'apply_edits', 'Normalised', 'undo', 'Rule', 'rule',
            'NormaliseOptions', 'is_quiet', 'Witness', 'normalise']
 
-# %% ../nbs/10_normalise.ipynb #3443abd0
+# %% ../nbs/10_normalise.ipynb #e0586fd6
 import itertools, re, unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -17,6 +17,7 @@ from typing import NamedTuple
 from fastcore.basics import patch
 
 from .core import HistlmError
+from .extract import undo_double
 from .lexicon import (LETTER_MARKS, LINE_MARKS, Evidence, Lexicon, build_lexicon, fill_word, fold_word, period_lexicon,
                             skeleton)
 
@@ -144,10 +145,11 @@ def without(self: NormaliseOptions,
                             self.dashes if 'dashes' not in names else 'keep', self.uv and 'uv' not in names,
                             self.ocr and 'ocr' not in names)
 
-# %% ../nbs/10_normalise.ipynb #f9532992
+# %% ../nbs/10_normalise.ipynb #d95c30bb
 _SUSPECT = re.compile('[Â-ô‚√в\x80-\x9f](?:(?<=[Â-ô])[\x80-\xbf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]|(?<=[ÂÃ])(?<![A-ZÀ-Þ].)(?= )|(?<=‚)Ä|'
                       '(?<=√)[^\x00-\x7f]|(?<=в)Ђ|(?<=[\x80-\x9f]))')  # one class in front: that is what makes it fast
 _LEADS = ''.join(map(chr, [*range(0x80, 0xa0), *range(0xc2, 0xf5)])) + '‚√в'
+_KEYED = re.compile('[\u0300-\u036f\u1d2c-\u1d9f\u2010-\u2026\u2070-\u209c\u2223▪●•◊〈〉⟨⟩ﬀ-ﬆꝐ-ꝰ]+')  # what keyers and printers set that ftfy does not look for
 _LOST_BYTE = re.compile('â€[\ufffd\x9d]?(?=[ \\n.,;:!?)\'"-]|$)')  # ” whose last byte has no sign in Windows-1252
 
 @lru_cache(1)
@@ -158,11 +160,11 @@ def _ftfy():
                              fix_line_breaks=False, remove_control_chars=False, normalization=None)
     return lambda text: fix_encoding(text, config)
 
-# %% ../nbs/10_normalise.ipynb #4541eb5b
+# %% ../nbs/10_normalise.ipynb #374028fe
 @rule('mojibake', 'UTF-8 that was read as another encoding; only words with suspicious pairs are shown to ftfy',
       _LEADS,
-      changed=(('donâ€™t', 'don’t'), ('the Ã†neid, price Â£5', 'the Æneid, price £5'), ('O Lord,â€', 'O Lord,”')),
-      kept=('“CAFÉ’S”', 'ET GEMINÂ PLANGET', 'Château, DÉJÀ—vu', 'Rhŷs «É»', 'naïve: £5 §3 ½'))
+      changed=(('donâ€™t', 'don’t'), ('the Ã†neid, price Â£5', 'the Æneid, price £5'), ('O Lord,â€', 'O Lord,”'), ('houâ—Še yáµ— manÌ„er', 'hou◊e yᵗ man\u0304er')),
+      kept=('voilà—“É” Í£5', '“CAFÉ’S”', 'ET GEMINÂ PLANGET', 'Château, DÉJÀ—vu', 'Rhŷs «É»', 'naïve: £5 §3 ½'))
 def _mojibake(text, evidence, options):
     "Edits for words that hold mojibake."
     done = 0
@@ -173,7 +175,14 @@ def _mojibake(text, evidence, options):
         word = text[start:end]
         if word[-1] in 'ÂÃ' and end < len(text): word += '\xa0'  # its second byte looks like the space that follows
         if not _DOUBLE.search(word): word = _LOST_BYTE.sub('”', word)
-        yield start, end, _ftfy()(word).rstrip('\xa0')
+        yield start, end, _ftfy()(_SIGNS_SEEN.sub(_keyed_sign, word)).rstrip('\xa0')
+
+_SIGNS_SEEN = re.compile('[\x80-\uffff]+')
+
+def _keyed_sign(m: re.Match) -> str:
+    "The keyers' or printers' sign that a run of three signs or more spells, or a mark above a letter; else the run."
+    new = undo_double(m[0]) if len(m[0]) > 2 or m[0][0] in 'ÌÍ' and m.string[m.start() - 1:m.start()].isalpha() else ''
+    return new if _KEYED.fullmatch(new) else m[0]
 
 _SPACE = re.compile(r'[ \n]|\Z')
 _DOUBLE = re.compile('Ã[ƒ‚]|Â[\x80-\xbf]|Ã¢')
@@ -305,7 +314,7 @@ def _macrons(text, evidence, options):
             word = _expand_word(text, (start, end), strokes, evidence, guess)
         if word: yield start, end, word
 
-# %% ../nbs/10_normalise.ipynb #356a7d4e
+# %% ../nbs/10_normalise.ipynb #b6d8cbf1
 def _expand_word(text: str, span: tuple, strokes: list, evidence: Evidence, guess: str = '') -> str | None:
     "The word with its strokes written out as the evidence knows it; a guess is n or m, 'inside' the word or 'anywhere'."
     if len(strokes) > 4 or len(text[span[0]:span[1]]) < 4 and text[span[0]:span[1]].isupper(): return None  # ĀD, for Anno Domini
@@ -319,7 +328,9 @@ def _expand_word(text: str, span: tuple, strokes: list, evidence: Evidence, gues
     forms = [''.join(p) + text[at:span[1]] for p in itertools.product(*parts)]
     known, plain = evidence.lexicon.count, ''.join(_STROKES.get(c, c) for c in text[span[0]:span[1]] if c not in '\u0303\u0304\u0305')
     best = (None if known(plain) else forms[0]) if guess else evidence.best(forms)
-    return best if best and len(best) > 1 and (guess or known(best) * 100 >= known(plain)) else None
+    if guess == 'anywhere' and not best: return max(forms, key=known) if max(map(known, forms)) else None
+    used = best and not guess and evidence.own(best) and not evidence.own(plain)  # the text itself has this word, and not the other
+    return best if best and len(best) > 1 and (guess or used or known(best) * 100 >= known(plain)) else None
 
 # %% ../nbs/10_normalise.ipynb #1917c659
 _LINE_MARK = re.compile(r'[∣¦|](?:(?<=[∣¦])[∣¦]*(\s*)|(?<=[a-z]\|)(?=[a-z]))')
@@ -432,7 +443,7 @@ def _gaps(text, evidence, options):
         yield max(start, done), end, new
         done = end
 
-# %% ../nbs/10_normalise.ipynb #8869f3ff
+# %% ../nbs/10_normalise.ipynb #c6484544
 def _inner_gap(text: str, start: int, end: int, evidence: Evidence) -> str:
     "What replaces a gap that touches a letter or a digit."
     before, after, run = text[start - 1:start] if start else '', text[end:end + 1], text[start:end]
@@ -444,12 +455,20 @@ def _inner_gap(text: str, start: int, end: int, evidence: Evidence) -> str:
     halves = text[left:start], text[end:right]
     if run.strip(LETTER_MARKS): return ' ' if both and all(map(known, halves)) else ''
     word = re.sub(f'[{LETTER_MARKS}]', '?', text[left:right].rstrip('▪'))
-    letters = fill_word(word, evidence.lexicon) if both or '▪' not in run else None
+    letters = _filled(word, evidence) if both or '▪' not in run else None
     if letters and right - left >= 4:
         at = word[:start - left].count('?')
         letters = letters[at:at + len(run)]
         return letters.upper() if (before + after).isupper() and len(word) > 2 else letters
     return ' ' if '▪' in run and both and all(map(known, halves)) else ''
+
+def _filled(word: str, evidence: Evidence) -> str | None:
+    "The letters missing in a word as the lexicon knows them; where the text has not that word and has one other, as the text has it."
+    letters = fill_word(word, evidence.lexicon)
+    if letters and word.count('?') == 1 and not evidence.own(word.replace('?', letters)):
+        own = [c for c in 'abcdefghijklmnopqrstuvwxyz' if evidence.own(word.replace('?', c))]
+        if len(own) == 1: return own[0]
+    return letters
 
 # %% ../nbs/10_normalise.ipynb #d65c3d22
 def _outer_gap(text: str, start: int, end: int, dash: str) -> tuple[int, int, str]:

@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['MAX_STREAM', 'MAX_PAGES', 'MAX_PAGE_CHARS', 'frame_reason', 'is_menu', 'main_part', 'PageCollector', 'page_meta',
-           'read_html', 'check_streams', 'Row', 'page_words', 'find_gutter', 'page_rows', 'gutters', 'Edge',
-           'edge_rows', 'page_reason', 'is_catchword', 'catch_rows', 'furniture', 'fills', 'left_edge', 'indents',
-           'overhangs', 'hanging_rows', 'column_blocks', 'continues', 'narrow_prose', 'is_list', 'part_notes',
-           'margins', 'goes_on', 'flow', 'read_pdf']
+           'read_html', 'check_streams', 'Row', 'whole_spans', 'page_words', 'find_gutter', 'page_rows', 'gutters',
+           'Edge', 'edge_rows', 'page_reason', 'is_catchword', 'catch_rows', 'furniture', 'fills', 'left_edge',
+           'indents', 'overhangs', 'hanging_rows', 'column_blocks', 'continues', 'narrow_prose', 'is_list',
+           'part_notes', 'margins', 'goes_on', 'flow', 'read_pdf']
 
 # %% ../nbs/09d_pages.ipynb #3f559c8e
 import re, threading, zlib
@@ -200,7 +200,41 @@ class Row:
     y: float  # height of a word's middle, of a whole row's top; points from the page's foot
     size: float  # height of its tallest word, points
 
-# %% ../nbs/09d_pages.ipynb #54244e25
+# %% ../nbs/09d_pages.ipynb #49d77a38
+def whole_spans(
+    letters: str,  # of a page, in the file's order
+    pieces: list[str],  # the words as their rectangles gave them, in the same order
+) -> list[tuple[int, int] | None]:  # where each word stands among the letters, with those that it had lost; None: not found
+    "Find words among a page's letters, and widen them by the letters that touch them and belong to no other."
+    spans, at = [], 0
+    for piece in pieces:
+        i = letters.find(piece, at) if piece else -1
+        spans.append((i, i + len(piece)) if 0 <= i < at + 200 else None)
+        if spans[-1]: at = spans[-1][1]
+    last, out = 0, []
+    for n, span in enumerate(spans):
+        if not span: out.append(None); continue
+        (i, e), after = span, spans[n+1:n+2]
+        limit = after[0][0] if after and after[0] else e if after else len(letters)
+        while i > last and (not n or spans[n-1]) and not letters[i - 1].isspace(): i -= 1
+        while e < limit and not letters[e].isspace(): e += 1
+        last = e
+        out.append((i, e))
+    return out
+
+# %% ../nbs/09d_pages.ipynb #678a149a
+_SOFT = str.maketrans({'\ufffe': '-', '\x02': '-', '\r': ' ', '\n': ' '})
+
+def _take_back(text_page, letters: str, words: list[Row], pieces: list[str]) -> list[Row]:
+    "Words with the letters that their rectangles left out."
+    out = []
+    for w, piece, span in zip(words, pieces, whole_spans(letters, pieces)):
+        if span and span[1] - span[0] > len(piece):
+            edges = [text_page.get_charbox(i) for i in (span[0], span[1] - 1)]
+            w = Row(letters[slice(*span)].translate(_SOFT), min(w.x0, edges[0][0]), max(w.x1, edges[1][2]), w.y, w.size)
+        out.append(w)
+    return out
+
 def page_words(
     page,  # a pypdfium2 page
     name: str = '',  # of the file, for messages
@@ -209,13 +243,16 @@ def page_words(
     text_page = page.get_textpage()
     n = text_page.count_chars()
     if n > MAX_PAGE_CHARS:
-        raise ExtractError(f'{name} has a page of {n:,} characters; the limit is {MAX_PAGE_CHARS:,}. '
-                           'Print it to a new PDF.')
-    words = []
+        raise ExtractError(f'{name} has a page of {n:,} characters; the limit is {MAX_PAGE_CHARS:,}. Print it to a new PDF.')
+    words, pieces = [], []
     for i in range(text_page.count_rects(0, n) if n else 0):
         x0, y0, x1, y1 = text_page.get_rect(i)
-        said = text_page.get_text_bounded(x0, y0, x1, y1).replace('\ufffe', '-').replace('\x02', '-').replace('\r\n', ' ').strip()
-        if said: words.append(Row(said, x0, x1, (y0 + y1) / 2, y1 - y0))
+        if not (said := text_page.get_text_bounded(x0, y0, x1, y1).strip()): continue
+        pieces.append(said)
+        words.append(Row(' '.join(said.translate(_SOFT).split()), x0, x1, (y0 + y1) / 2, y1 - y0))
+    letters = text_page.get_text_range(0, n) if n else ''
+    if len(letters) == n and len(''.join(letters.split())) > sum(len(''.join(p.split())) for p in pieces):
+        words = _take_back(text_page, letters, words, pieces)
     text_page.close()
     return words
 

@@ -292,6 +292,70 @@ def test_each_rule_of_a_book_matters(name, off, monkeypatch):
     assert extract_file(make_pdf([annal(n) for n in range(4)]))[0].text != ANNALS_OUT
 
 
+HEAD_LINES = ['', 'THE LIFE OF A CLERK', 'Remains with some others, &c.', 'OF HIS WIFE', 'Remains with some others, &c.', 'THE LIFE OF A CLERK',
+              'Remains with some others, &c.', 'THE LIFE OF A CLERK']
+SCAN_NOTE = '* So says the Gazette of that Year.'
+
+
+def scanned():
+    "A scanned book and its text: heads with and without fellows, catchwords, a scanner's stamp, a footnote in mid-sentence."
+    raw, text = ['REMAINS WITH SOME OTHERS.', '', 'By a Person of Quality.', ''], []
+    for n, head in enumerate(HEAD_LINES):
+        lines = [f'and in the Year {1600 + 20 * n + k} the Clerk of the Parish went up and down as he was used' for k in range(15)]
+        if n == 3: lines[0], text[-1] = lines[0].replace('and in', 'In'), text[-1] + '.'; raw[raw.index(text[-1][:-1])] += '.'
+        raw += ['', ' ' * 12 + head, ''] * bool(n) + lines
+        if n == 1: raw += ['', SCAN_NOTE]
+        if n not in (2, 7): raw += ['', (' ' * 48 if n % 2 else '  ') + 'and']
+        if n in (1, 4, 6): raw += ['', 'Digitized by VjOOQIC']
+        text += lines
+    return '\n'.join(raw), '\n\n'.join([raw[0], raw[2], ' '.join(text[:45]), SCAN_NOTE, ' '.join(text[45:])])
+
+
+SCAN_OFF = {'page_heads': lambda *_: {}, 'equal_pages': lambda *_: {}, 'stamps': lambda *_: {}, 'near_catchwords': lambda *_: {}, '_FOOTNOTE': re.compile('(?!)')}
+
+
+def test_a_scanned_book_without_its_pages():
+    raw, text = scanned()
+    found, = extract_file(raw.encode())
+    assert found.text == text
+    assert found.dropped == {'running head': sum(map(len, HEAD_LINES)), 'catchword': 6 * 3, 'stamp': 3 * 20}
+
+
+@pytest.mark.parametrize('name', SCAN_OFF)
+def test_each_rule_of_a_scanned_book_matters(name, monkeypatch):
+    monkeypatch.setattr(ex, name, SCAN_OFF[name])
+    raw, text = scanned()
+    assert extract_file(raw.encode())[0].text != text
+
+
+def test_what_returns_in_a_book_of_verse_stays():
+    "Refrains, arguments before books, and formulas of letters: they return, but interrupt nothing."
+    text = '\n\n'.join(f'BOOK {n}.\n\nTHE ARGUMENT OF IT\n\nHe rose at {n}.\n\nHey ho, the wind and the rain\n\nHe went to bed.' for n in ('I', 'II', 'III', 'IV'))
+    assert extract_file(text.encode(), kind='text')[0].text == text
+
+
+def twice(text):
+    "A text in UTF-8 that was read as Windows-1252, with controls where that has no sign."
+    return ''.join(chr(b) if b in (0x81, 0x8d, 0x8f, 0x90, 0x9d) else bytes([b]).decode('cp1252') for b in text.encode())
+
+
+def test_a_file_decoded_wrongly_before_it_was_saved(monkeypatch):
+    said = 'The Duke’s “Bu▪ineſs”, yᵗ coſt £5—a cōmon Price at the café.\n\nAnd ſo to bed, as the Cuſtom was of old Times.'
+    for spoilt in (twice(said), twice(twice(said))):
+        found, = extract_file(spoilt.encode())
+        assert found.text == said and found.meta['encoding'] == 'utf-8 (decoded wrongly before)'
+    play = TEI.replace('</text>', f'<p>{said}</p></text>')
+    assert extract_file(twice(play).encode())[0].text == extract_file(play.encode())[0].text
+    for fine in (said, 'At the CAFÉ’S door he said «ÉTÉ», don’t.'): assert extract_file(fine.encode())[0].text == fine
+    monkeypatch.setattr(ex, 'mend_double', lambda text, raw: text)
+    assert 'â–ª' in extract_file(twice(said).encode())[0].text
+
+
+def test_a_petition_within_a_book_does_not_make_it_one():
+    raw, _ = scanned()
+    assert detect_kind((raw + '\n\n' + PETITION * 2).encode()) == 'text'
+
+
 @pytest.mark.parametrize('name,off', [('settle_session', markup.settle), ('_FACTS', {}), ('_TAG_SPACE', re.compile('(?!)'))])
 def test_each_session_rule_matters(name, off, monkeypatch):
     monkeypatch.setattr(markup, name, off)

@@ -11,6 +11,7 @@ from histlm.sample import sample_documents
 GOLDEN = [  # rule, raw, what a careful editor wants
     ('mojibake', 'He â€œspokeâ€\x9d of the Ã†neid for Â£5.', 'He “spoke” of the Æneid for £5.'),
     ('mojibake', 'tis CÃ¦sarâ€™s', 'tis Cæsar’s'),
+    ('mojibake', 'the houâ—Še of a manÌ„er', 'the house of a manner'),
     ('invisible', 'a cer\xad tain per\u00adson\u200b', 'a certain person'),
     ('nfc', 'a cafe\u0301', 'a café'),
     ('long_s', 'ſuch Buſineſs', 'such Business'),
@@ -24,6 +25,7 @@ GOLDEN = [  # rule, raw, what a careful editor wants
     ('line_hyphens', 'in his pro-\nvinces, as', 'in his provinces,\nas'),
     ('gaps', 'the [...] of 〈◊〉 men, [---] who', 'the — of — men, who'),
     ('gaps', 'in the Kin•dom', 'in the Kingdom'),
+    ('gaps', 'they haue, and ha•e it', 'they haue, and haue it'),
     ('spaces', ' two\u00a0 words \r\nand', 'two words\nand'),
 ]
 OPTIONAL = [
