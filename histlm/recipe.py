@@ -22,7 +22,7 @@ from .model import PRESETS, ModelConfig, model_config, parameter_count
 class SettingsError(HistlmError):
     "A setting that is unknown, of the wrong type or out of range; the message names it, its value and what it may be."
 
-# %% ../nbs/04b_recipe.ipynb #36c79bae
+# %% ../nbs/04b_recipe.ipynb #b43ee470
 @dataclass
 class TrainConfig:
     "Everything that decides a run. 0, '' and 'auto' leave the choice to the preset's recipe or to the machine."
@@ -62,11 +62,12 @@ class TrainConfig:
     device: str = 'auto'  # cpu, cuda or mps
     precision: str = 'auto'  # fp32 or bf16
     compile: str = 'auto'  # torch.compile: on, off or auto
+    matmul: str = 'auto'  # way of fp32 products, as torch names it: highest, high, medium, or auto: the fastest that is exact
     wandb_mode: str = 'disabled'  # Weights & Biases: disabled, offline or online
 
-# %% ../nbs/04b_recipe.ipynb #0bea551e
+# %% ../nbs/04b_recipe.ipynb #ae9a0c4b
 FREE_SETTINGS = ('run_dir', 'max_steps', 'max_minutes', 'max_tokens', 'per_device_batch', 'log_every_steps', 'eval_every_steps',
-                 'eval_bytes', 'save_every_steps', 'save_every_s', 'keep_checkpoints', 'skip_batches', 'resume', 'device', 'compile', 'wandb_mode')
+                 'eval_bytes', 'save_every_steps', 'save_every_s', 'keep_checkpoints', 'skip_batches', 'resume', 'device', 'compile', 'matmul', 'wandb_mode')
 
 # %% ../nbs/04b_recipe.ipynb #b41d8406
 def compare_settings(
@@ -88,9 +89,10 @@ def _typed(field, value):
         if kind is int and not isinstance(value, bool) and number == int(number): return int(number)
     raise SettingsError(f'{field.name} is {value!r} ({type(value).__name__}); it must be of type {kind.__name__}')
 
-# %% ../nbs/04b_recipe.ipynb #d5b83fea
+# %% ../nbs/04b_recipe.ipynb #6b4171f9
 CHOICES = dict(preset=tuple(PRESETS), family=('modern', 'gpt2'), start=('auto', 'random', 'bigrams'), optimizer=('auto', 'adamw', 'muon'),
                schedule=('hold', 'cosine'), resume=('auto', 'never', 'previous'), precision=('auto', 'fp32', 'bf16'), compile=('auto', 'on', 'off'),
+               matmul=('auto', 'highest', 'high', 'medium'),
                wandb_mode=('disabled', 'offline', 'online'))
 
 # %% ../nbs/04b_recipe.ipynb #1244beb5
@@ -222,42 +224,40 @@ def parameter_groups(
         groups['tables' if table else 'matrices' if p.ndim >= 2 else 'vectors'][name] = p
     return groups
 
-# %% ../nbs/04b_recipe.ipynb #2662a0fc
-NEWTON_SCHULZ = 3.4445, -4.7750, 2.0315  # a, b, c: chosen by Jordan et al. (2024) for the steepest start
+# %% ../nbs/04b_recipe.ipynb #f45ec217
+NEWTON_SCHULZ = ((3.4445, -4.7750, 2.0315),) * 5  # a, b, c of each round: chosen by Jordan et al. (2024) for the steepest start
 
 def orthogonalise(
     matrices: torch.Tensor,  # (..., rows, columns), floating point, on any device
-    n_steps: int = 5,  # rounds of the iteration
+    rounds: tuple = NEWTON_SCHULZ,  # a, b, c of each round
 ) -> torch.Tensor:  # same shape and type; singular values between about 0.7 and 1.2
     "Push all singular values of each matrix towards one: the Newton–Schulz iteration of Muon (Jordan et al. 2024)."
     wide = matrices.shape[-2] <= matrices.shape[-1]
     x = matrices if wide else matrices.mT  # (..., m, n) with m <= n
     x = x / x.norm(dim=(-2, -1), keepdim=True).clamp(min=1e-7)
-    a, b, c = NEWTON_SCHULZ
-    for _ in range(n_steps):
+    for a, b, c in rounds:
         gram = x @ x.mT  # (..., m, m)
         x = a * x + (b * gram + c * gram @ gram) @ x
     return x if wide else x.mT
 
-# %% ../nbs/04b_recipe.ipynb #352bcf04
+# %% ../nbs/04b_recipe.ipynb #cefc101a
 def orthogonalise_by_gram(
     matrices: torch.Tensor,  # (..., rows, columns), fp32 or fp64: half precision loses the small singular values
-    n_steps: int = 5,  # rounds, at least 1
+    rounds: tuple = NEWTON_SCHULZ,  # a, b, c of each round, at least one
 ) -> torch.Tensor:  # what `orthogonalise` gives, to rounding
     "The same iteration on the smaller Gram matrix: fewer operations where one side is at least twice the other."
     wide = matrices.shape[-2] <= matrices.shape[-1]
     x = matrices if wide else matrices.mT
     x = x / x.norm(dim=(-2, -1), keepdim=True).clamp(min=1e-7)
-    a, b, c = NEWTON_SCHULZ
     gram, product, one = x @ x.mT, None, torch.eye(x.shape[-2], dtype=x.dtype, device=x.device)
-    for i in range(n_steps):
+    for i, (a, b, c) in enumerate(rounds):
         p = a * one + b * gram + c * gram @ gram  # this round's polynomial, (..., m, m)
         product = p if product is None else p @ product
-        if i + 1 < n_steps: gram = p @ gram @ p
+        if i + 1 < len(rounds): gram = p @ gram @ p
     x = product @ x
     return x if wide else x.mT
 
-# %% ../nbs/04b_recipe.ipynb #3d13f65d
+# %% ../nbs/04b_recipe.ipynb #625bcb3b
 class Muon(torch.optim.Optimizer):
     "Momentum, orthogonalised: Muon (Jordan et al. 2024), its steps as large as AdamW's (Liu et al. 2025). For matrices only."
     def __init__(self,
@@ -267,10 +267,11 @@ class Muon(torch.optim.Optimizer):
         momentum: float = .95,  # memory of the gradient, [0, 1); Nesterov's form
     ):
         super().__init__(params, dict(lr=lr, weight_decay=weight_decay, momentum=momentum))
+        self.rounds = NEWTON_SCHULZ
         odd = [tuple(p.shape) for g in self.param_groups for p in g['params'] if p.ndim != 2]
         if odd: raise SettingsError(f'Muon got a parameter of shape {odd[0]}; it is for matrices (2-D): give the others to AdamW')
 
-# %% ../nbs/04b_recipe.ipynb #dc17e675
+# %% ../nbs/04b_recipe.ipynb #52f103d2
 @patch
 @torch.no_grad()
 def step(self: Muon) -> None:
@@ -287,7 +288,7 @@ def step(self: Muon) -> None:
             look_ahead = torch.stack(torch._foreach_lerp(grads, averages, group['momentum']))
             number_type = torch.bfloat16 if has_fast_bf16(look_ahead.device) else torch.float32
             long = max(shape) >= 2 * min(shape) and number_type == torch.float32
-            updates = (orthogonalise_by_gram if long else orthogonalise)(look_ahead.to(number_type)).to(look_ahead.dtype)
+            updates = (orthogonalise_by_gram if long else orthogonalise)(look_ahead.to(number_type), self.rounds).to(look_ahead.dtype)
             torch._foreach_mul_(params, 1 - group['lr'] * group['weight_decay'])
             torch._foreach_add_(params, list(updates.unbind()), alpha=-group['lr'] * .2 * max(shape)**.5)
 
