@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['RULES', 'FilterError', 'Rule', 'Removal', 'Filtered', 'cut', 'FilterSettings', 'rule', 'Phrases', 'ad_signals',
-           'editor_score', 'editor_section', 'misdated', 'own_cutoff', 'find_all', 'filter_text']
+           'editor_score', 'editor_section', 'could_be_today', 'whole_sentences', 'misdated', 'own_cutoff', 'find_all',
+           'filter_text']
 
 # %% ../nbs/11_filter.ipynb #3205e460
 import re
@@ -274,8 +275,8 @@ def _guilty_parts(block: Block, guilty, long: int = 40) -> list[tuple[int, int]]
     if sum(b - a for a, b in spans) > len(block.text) / 2 or not spans: return [(0, len(block.text))]
     return spans
 
-# %% ../nbs/11_filter.ipynb #b1753117
-_INLINE_NOTICE = re.compile(r'''\s*\b(?:(?i:digiti[sz]ed\ (?:by|at)\ (?:the\ )?)
+# %% ../nbs/11_filter.ipynb #85f109d1
+_INLINE_NOTICE = re.compile(r'''\s*(?:\b|(?<=[a-z])(?=D))(?:(?i:digiti[sz]ed\ (?:by|at)\ (?:the\ )?)
 (?:Internet\ Archive(?:\ in\ \d{4})?(?:\ with\ funding\ from(?:\ the)?(?:\ University\ of\ [A-Z]\w+|\ [A-Z]\w+(?:\ (?:University
 |Library|Foundation|Corporation))?))?
 |Microsoft\b\W?|[VvGgLlCc]\S*[Oo0]\S*(?:\ (?:IC|LC|LE|QLC|le|lC))?|[VvGgLl]\S+(?:\ [O0Q]\S+)?(?:\ (?:IC|LC|le))?)|(?i:original\ from)(?:\ the)?\ [A-Z]{3,}(?:\ (?:OF\ )?[A-Z]{3,})*\b|https?://\S+
@@ -285,11 +286,12 @@ def _inline_notices(block: Block) -> list[tuple[int, int]]:
     "Spans of short notices inside a block that reads as English without them; [] where that does not do it."
     spans = [m.span() for m in _INLINE_NOTICE.finditer(block.text)]
     rest = re.sub(_INLINE_NOTICE, '', block.text)
-    return spans if spans and len(rest.split()) >= 3 and not _NOTICE.search(rest) and not _WEAK_NOTICE.search(rest) else []
+    known = '\n' in block.text or all(w.isdigit() or w in ENGLISH for w in fold(rest).split())  # a catchword and a page number
+    return spans if spans and len(rest.split()) >= (1 if known else 3) and not _NOTICE.search(rest) and len(_WEAK_NOTICE.find(rest)) < 2 else []
 
-# %% ../nbs/11_filter.ipynb #1334efec
+# %% ../nbs/11_filter.ipynb #4636b158
 _CAPITAL_RUN = re.compile(r'''(?:(?<=[.!?:;,\])”’-]\ )|^)(?P<run>[A-Z][A-Z’'&.-]+(?:,?\ (?:[A-Z][A-Z’'&-]+|\d{1,4}\b|[A-Z][a-z-]+(?=\ CLASS)))+)
-(?:\.?\ (?:(?:Shelf|Call|Class|Acc\w*)\.?\ No\.?\ [\d.]+|[^.\n]{0,60}returned\ on\ or\ before[^.\n]{0,60}|Bound\ at\ the\ expense\ of[^.\n]{0,40}
+(?:\.?\ (?:(?:Shelf|Call|Class|Acc\w*)\.?\ No\.?\ [\d.]+|by\ (?:the\ )?[A-Z][^.\n]{0,60}?(?:,\ \d{4}|(?=\.)|$)|[^.\n]{0,60}returned\ on\ or\ before[^.\n]{0,60}|Bound\ at\ the\ expense\ of[^.\n]{0,40}
 |Withdrawn[^.\n]{0,40}\d{4})\.?)*''', re.M | re.X)
 
 def _inline_stamps(block: Block) -> list[tuple[int, int]]:
@@ -301,7 +303,7 @@ def _inline_stamps(block: Block) -> list[tuple[int, int]]:
 _COMMON = frozenset(b'''library libraries university museum gift bequest reserved domain commons shelves accession generated
  presented due'''.split())
 
-# %% ../nbs/11_filter.ipynb #2bc253d1
+# %% ../nbs/11_filter.ipynb #bb8a12e0
 @rule('boilerplate', '''digitized digitised digitization digitisation digitizing google googie vjooqic archive org
  hathitrust hathi jstor ithaka library
  libraries tcp ecco eebo gutenberg ebooks ebook proofread proofreading proofreaders wikisource wikimedia wikipedia microfilm
@@ -317,7 +319,7 @@ _COMMON = frozenset(b'''library libraries university museum gift bequest reserve
  keeps='The papers were reproduced by order of the House, and a copy was kept in the public library for the use of the town.')
 def _boilerplate(blocks, settings):
     "Library stamps and the notices of digitisers."
-    found, cues = {}, _CUES['boilerplate']
+    found, within, cues = {}, set(), _CUES['boilerplate']
     for i, b in enumerate(blocks):
         if not b.hits or not b.hits & cues: continue
         if b.n > 14: yield from ((i, s, e, 'stamp') for s, e in _inline_stamps(b))
@@ -325,12 +327,14 @@ def _boilerplate(blocks, settings):
         words = b.words
         strong, weak = _NOTICE.search(b.text, words), {m[0].lower() for m in _WEAK_NOTICE.find(b.text, words)}
         near_edge = i < 6 or i >= len(blocks) - 6
-        if inline := _inline_notices(b): yield from ((i, s, e, b.text[s:e].strip()) for s, e in inline)
+        if inline := _inline_notices(b):
+            within.add(i)
+            yield from ((i, s, e, b.text[s:e].strip()) for s, e in inline)
         elif strong: found[i] = strong[0]
         elif len(weak) > 1 and b.n < 150: found[i] = ' + '.join(sorted(weak))
         elif _is_stamp(b, near_edge): found[i] = 'stamp'
     for i in _bridged(blocks, found): found[i] = 'inside a notice'
-    for i in [k for i in found for k in (i - 1, i + 1) if 0 <= k < len(blocks) and k not in found]:
+    for i in [k for i in found for k in (i - 1, i + 1) if 0 <= k < len(blocks) and k not in found and k not in within]:
         b = blocks[i]
         label = b.n <= 14 and (_is_stamp(b, True) or _WEAK_NOTICE.search(b.text))
         if label or b.n < 80 and _NOTICE.search(b.text): found[i] = 'beside a notice'
@@ -347,7 +351,7 @@ def _bridged(blocks: list, found) -> list[int]:  # found: numbers of blocks
                     and (blocks[k].n <= 6 or _WEAK_NOTICE.search(blocks[k].text) and blocks[k].n < 100)]
     return out
 
-# %% ../nbs/11_filter.ipynb #162b7158
+# %% ../nbs/11_filter.ipynb #c81b2116
 _AD_OPENING = re.compile(r'''(?:^["“\[(*†‡—-]*\ ?|(?<=[.!?:;])\s*["“\[(*†‡—-]*|\bFINIS\b[.,]?\s*|\n)["“\[(*]*(?P<ad>
  (?:(?:a\ )?(?:catalogue|list)\ of\ )?(?:the\ following\ |new\ |some\ |useful\ |other\ |choice\ |valuable\ )*(?:books?|plays?
 |novels?|pamphlets?|tracts?|works?|sermons?|musick?)[,;]?
@@ -361,7 +365,7 @@ _AD_OPENING = re.compile(r'''(?:^["“\[(*†‡—-]*\ ?|(?<=[.!?:;])\s*["“\[
  |(?:now\ )?in\ the\ press|preparing\ for\ the\ press|proposals\ for\ (?:printing|publishing)|(?:also,?\ 
 |just\ published,?\ )?by\ the\ same\ (?:author|hand)
  |books?\ (?:printed|sold|published|for\ sale)|ready\ money\ for|(?:likewise|also)\ (?:may\ be|to\ be|are|is)\ (?:had|sold)
-|at\ the\ [A-Z][\w’'\ -]{2,40}(?:is|are|may\ be)\ (?:sold|had)
+|at\ the\ [A-Z][\w’'.\ -]{2,60}(?:is|are|may\ be)\ (?:sold|had)
  |the\ (?:true|only\ true|right|original|famous|celebrated|royal)\ [A-Z][\w’'\ -]{3,60}?\ (?:is|are)\ (?:to\ be\ )?(?:sold|had)
 |advertisements?\b|to\ be\ (?:sold|had)\ (?:of|by|at)\ |where\ (?:also\ )?may\ be\ had|this\ day\ is\ publish
 |where\ (?:gentlemen|ladies|persons|families|merchants|captains|country).{0,40}\ may\ be\ (?:furnished|supplied|served)
@@ -442,7 +446,7 @@ def _ad_first(blocks: list, i: int) -> int:  # place in block i, or -1
     at = _ad_start(blocks[i], i < 4)
     return 0 if at < 0 and i + 1 < len(blocks) and _is_item(blocks[i]) and _is_item(blocks[i + 1]) else at
 
-# %% ../nbs/11_filter.ipynb #4ffecfd4
+# %% ../nbs/11_filter.ipynb #7430d726
 @rule('advert', '''printed print published publish sold price booksellers bookseller bound sewed octavo 8vo 12mo 4to vols
  vol edition catalogue pills
  elixir lozenges tincture drops balsam proposals boards advertisement advertisements bottle stitched imported
@@ -461,16 +465,20 @@ def _advert(blocks, settings):
         if running:
             running = b.n <= 120 and _ad_goes_on(b, 30) or b.n <= 8 and i + 1 < len(blocks) and _ad_goes_on(blocks[i + 1], 20)
             if running: found[i] = 0, 'list goes on'
-        if not running and hits and (len(hits) > 1 or b.n <= 25) and (at := _ad_first(blocks, i)) >= 0:
+        if not running and hits and (len(hits) > 1 or b.n <= 30) and (at := _ad_first(blocks, i)) >= 0:
             at = _ad_backwards(b.text, at)
+            if not re.search(r'\w', b.text[:at]): at = 0
             running, found[i] = True, (at, ' + '.join(sorted(ad_signals(b.text[at:]))))
             for k in range(i - 1, -1, -1):
-                if k in found or at or not _ad_before(blocks[k], k < 4): break
-                found[k] = 0, 'list begins'
+                if k in found or at or (at := _ad_before(blocks[k], k < 4)) < 0: break
+                found[k] = at, 'list begins'
+    for i in range(min(found, default=0) - 1, -1, -1):  # nothing but adverts to the end: what stands before is no title page
+        if len(found) < len(blocks) - i - 1 or i > 3 or _ad_before(blocks[i], False): break
+        found[i] = 0, 'list begins'
     for i in _between_adverts(blocks, found): found[i] = 0, 'between adverts'
     for i in sorted(found): yield i, found[i][0], len(blocks[i].text), found[i][1]
 
-# %% ../nbs/11_filter.ipynb #63aa3f80
+# %% ../nbs/11_filter.ipynb #e1e0009f
 def _between_adverts(blocks: list, found) -> list[int]:  # found: numbers of blocks
     "Short blocks with a signal, one or two of them, that stand between two adverts."
     out, at = [], sorted(found)
@@ -479,12 +487,15 @@ def _between_adverts(blocks: list, found) -> list[int]:  # found: numbers of blo
         if 1 <= len(gap) <= 2 and all(0 < blocks[k].n <= 50 and ad_signals(blocks[k].text) for k in gap): out += gap
     return out
 
-def _ad_before(block: Block, is_title: bool) -> bool:
-    "Whether a block that stands before an advertisement is one too: a formula and a signal, or signals of the trade, dense."
-    formula, signals = _AD_OPENING.match(block.text), ad_signals(block.text)
-    if formula and signals: return block.n <= 30 * sum(signals.values())
+def _ad_before(block: Block, is_title: bool) -> int:  # place in the block, or -1
+    "Where a block that stands before an advertisement turns into one: at a formula and a signal, or at once, if signals of the trade are dense."
+    for formula in _AD_OPENING.finditer(block.text):
+        at = formula.start('ad') if formula.start() else 0
+        tail = block.text[at:]
+        if formula['ad'][:1].isupper() and len(tail.split()) <= min(60, 30 * sum(ad_signals(tail).values())): return at
+    signals = ad_signals(block.text)
     trade = len(signals) > 1 and any(signals[kind] for kind in ('price', 'size', 'print', 'binding', 'plates'))
-    return trade and not is_title and _ad_goes_on(block, 12)
+    return 0 if trade and (not is_title or signals['physick'] > 0) and _ad_goes_on(block, 12) else -1
 
 def _ad_backwards(text: str, at: int) -> int:
     "The place from which a block is advertisement, if sentences before the formula are full of signals too."
@@ -624,24 +635,28 @@ def _modern_advert(blocks, settings):
         if len(found) > 1 or any(re.match(r'https?:|www|\S+@|\w+\.(?:com|org|net|co)', f) for f in found):
             yield from ((i, s, e, ' + '.join(sorted(found))) for s, e in _guilty_parts(b, _MODERN_AD.search, 60))
 
-# %% ../nbs/11_filter.ipynb #9aed8990
-@lru_cache(64)
+# %% ../nbs/11_filter.ipynb #32458205
 def _dated(cutoff: int) -> frozenset:
-    "The key words of all that was first attested after the cutoff."
+    "The key words of all that was first attested after the cutoff, and of some years before it, so that few lists are needed."
+    return _dated_after(cutoff // 25 * 25)
+
+@lru_cache(64)
+def _dated_after(cutoff: int) -> frozenset:
+    "The key words of all that was first attested after a year."
     return frozenset(_after(cutoff))
 
-# %% ../nbs/11_filter.ipynb #80ad670c
+# %% ../nbs/11_filter.ipynb #2b225947
 def _anachronisms(
     text: str,  # a block
     cutoff: int,  # words first attested after this year are reported
     words: list,  # its folded words, in order
 ) -> list[tuple[str, int]]:  # (word, year), each once
     "What `anachronistic` finds, with less searching."
-    keys, watched = _dated(cutoff).intersection(words), _after(cutoff)
+    keys, since = _dated(cutoff).intersection(words), cutoff // 25 * 25
     if not keys: return []
-    line = b' '.join(words)
-    keys = {k for k in keys if any(' ' not in word or word[:-1].encode() in line for _, word, _ in watched[k])}
-    return anachronistic(text, cutoff, keys) if keys else []
+    line, watched = b' '.join(words), _after(since)
+    keys = {k for k in keys if any(year > cutoff and (' ' not in word or word[:-1].encode() in line) for _, word, year in watched[k])}
+    return [found for found in anachronistic(text, since, keys) if found[1] > cutoff] if keys else []
 
 # %% ../nbs/11_filter.ipynb #ea7e838c
 _INSTITUTION = Phrases(r'''
@@ -681,7 +696,7 @@ e etext ebook: this (?:e-?text|e-?book)
 textual: textual (?:note|introduction|critic)
 ''')
 
-# %% ../nbs/11_filter.ipynb #33510a23
+# %% ../nbs/11_filter.ipynb #48f4fc06
 _EDITORIAL = re.compile(r'''\b(?P<w>present\ (?:edition|editor|reprint|volume|text)|this\ (?:edition|reprint|text)|reprint(?:s
 |ed)?|editors?|editorial|edited|edition|facsimile|manuscripts?|MSS?\b|transcri(?:bed|pt|ption)
 |spelling|punctuation|original\ (?:text|edition|spelling)|first\ edition|quarto|folio|footnotes?|emend\w*|misprints?
@@ -690,18 +705,18 @@ _EDITORIAL = re.compile(r'''\b(?P<w>present\ (?:edition|editor|reprint|volume|te
 |sixteenth\ century|appendix|volumes?|author|annotat\w+|bibliograph\w*|collations?|variorum|critical|scholarly|university\ press
 |prefixed|collated|corrected|errors?|archæologia|record\ office|guide-?book|plate|museum|in\ the\ money\ of|cf|s\.\ ?v)\b''', re.I | re.X)
 _NOTE_MARK = re.compile(r'\s*(?:[*†‡§]+|\[?\d{1,3}[\].)]|\[?foot-?note|\(\d{1,3}\)|note\b)\s*', re.I)
-_NOTE_INSIDE = re.compile(r'(?<=[\w.,;:!?)\]”’-] )(?:[*†‡§]+ |\[\d{1,3}\] |\d{1,3}\. (?=[A-Z“])|\[Foot-?note \d+: )(?=\S)')
+_NOTE_INSIDE = re.compile(r'(?:(?<=[\w.,;:!?)\]”’-] )|(?<=\n))(?:[*†‡§]+ |\[\d{1,3}\] |\d{1,3}\. (?=[A-Z“])|\[Foot-?note \d+: )(?=\S)')
 _BRACKET = re.compile(r'''\s?\[(?:(?P<sure>(?:Editor|Ed\.|Transcriber|Publisher|Note\ by|sic\b|Illustration|Modern|MS\.?\ 
 |Note:)[^\[\]]{0,1500}|[^\[\]]{0,1500}[–—-]\ ?(?:Ed(?:itor|s)?|Trans(?:criber)?|Tr)\.?)
 |(?P<foot>Foot-?notes?\b[^\[\]]{0,1500}))\]''', re.I | re.X)
 _SIGNATURE = re.compile(r"^\W*(?:(?:[A-Z]\. ?){2,6}(?:[A-Z][\w'’-]+)?|THE EDITORS?|ED(?:ITOR)?\.?)(?:\. [\w'’, .-]{0,40}\d{4})?\W*$"
                         r"|^\W*[A-Z][\w'’ .-]+, .{0,25}\d{4}\W*$|^\W*(?:[A-Z]\. ?){1,5}[A-Z][A-Z'’-]+\.(?: .{0,30}\d{4})?\W*$")
 
-# %% ../nbs/11_filter.ipynb #b139e87b
+# %% ../nbs/11_filter.ipynb #513e2e1c
 def _modern_evidence(text: str, cutoff: int, words, latest_word: int) -> tuple[list, list]:  # years, names; words: the folded ones
     "Years after the cutoff, and institutions and words that came after it, in a block."
     years = _late_years(text, cutoff)[:2] if not _year_cues(cutoff).isdisjoint(words) else []
-    if len(text) < 80 and _SIGNATURE.search(text): years = [y for y in map(int, re.findall(r'\d{4}', text)) if cutoff < y < 2050]
+    if len(text) < 80 and _SIGNATURE.search(text): years = [y for y in map(int, re.findall(r'\d{4}', text)) if cutoff < y < 2050] * 2
     names = {m[0].lower() for m in _INSTITUTION.find(text, words)} | {word for word, _ in _anachronisms(text, latest_word, words)}
     return years, sorted(n for n in names if not any(n in other and n != other for other in names))[:2]
 
@@ -717,22 +732,31 @@ def editor_score(
     modern = 2 * len(years) + 2 * len(names)
     return modern + min(3, len(words)), modern, ' + '.join([*map(str, years), *names, *sorted(words)[:3]])
 
-# %% ../nbs/11_filter.ipynb #f13a7197
-_SECTION = re.compile(r'''(?i)^\W*(?:(?:the\ )?(?:editor|translator|transcriber|publisher)['’]?s?\b.{0,30}|(?:general\ 
+# %% ../nbs/11_filter.ipynb #69ca702c
+_SECTION = re.compile(r'''(?i)^\W*(?:[ivxlc]+\ |\d+\ )?(?:(?:the\ )?(?:editor|translator|transcriber|publisher)['’]?s?\b.{0,30}|(?:general\ 
 |critical\ |biographical\ |historical\ )?(?:preface|introduction|cambridge\ history\ of|photostat|british\ library,\ (?:add|ms
 |sloane|harl|cotton|royal)|foreword|introductory\b.{0,25}|prefatory\b.{0,25}|afterword)\b.{0,50}
 |(?:a\ )?(?:note|notes)\ (?:on|to|by)\b.{0,45}|bibliograph.{0,30}|textual\ notes?|appendix\b.{0,30}|about\ this\b.{0,30}
 |biographical\ (?:note|notice|sketch|memoir)\b.{0,30}|list\ of\ emendations|memoir\b.{0,40}|note\.?
 |explanatory\ notes?)\W*$''', re.X)
 
+_CAPITAL_HEAD = re.compile(r"\W*(?:[ivxlc]+ |\d+ )?((?:[A-Z][A-Z’'-]*\W{1,2}){1,8})(?=[A-Z“]\W?[a-z ])")
+
+def _opens_section(block: Block) -> bool:
+    "Whether a block is the heading of editorial matter, or begins with one in capitals."
+    if not block.hits or block.hits.isdisjoint(_HEADING_CUES): return False
+    if block.n <= 12 and _SECTION.search(block.text): return True
+    head = _CAPITAL_HEAD.match(block.text)
+    return bool(head) and bool(_SECTION.search(head[1]))
+
 def _is_heading(block: Block) -> bool:
     "Whether a block is a heading: few words, no small-letter start, no sentence with a comma inside."
-    return 0 < block.n <= 12 and not block.text.lstrip('“"\'([')[:1].islower() and ',' not in block.text and (
-        block.text.isupper() or block.text.rstrip()[-1] not in '.!?;:' or block.n <= 5)
+    return 0 < block.n <= 12 and not block.text.lstrip('“"\'([')[:1].islower() and (
+        block.text.isupper() or ',' not in block.text and (block.text.rstrip()[-1] not in '.!?;:' or block.n <= 5))
 
 def _old_end(block: Block, cutoff: int) -> bool:
     "Whether a block is a title page of the period, or a short block that ends in a year of it, as an old preface does."
-    if found := _TITLE_PAGE.search(block.text): return not found[1] or int(found[1]) <= cutoff
+    if found := _TITLE_PAGE.search(block.text): return not found[1] or _year(found[1]) <= cutoff
     return block.n <= 15 and bool(found := re.search(r'\b(1[5-9]\d\d)\W*$', block.text)) and int(found[1]) <= cutoff
 
 def editor_section(
@@ -746,7 +770,13 @@ def editor_section(
     while j < len(blocks) and j <= i + 40 and not ends(blocks[j]) and not _old_end(blocks[j], cutoff): j += 1
     return j
 
-_TITLE_PAGE = re.compile(r'\b(?:[Pp]rinted|PRINTED|[Ii]mprinted) (?:for|by|and|FOR|BY)\b.{0,120}?\b(1[5-9]\d\d)\b|^[A-Z][^a-z\n]{12,}\.?(?:\n| By [A-Z])', re.S)
+def _year(text: str) -> int:
+    "A year in figures or in Roman numerals."
+    if text.isdigit(): return int(text)
+    values = [dict(M=1000, D=500, C=100, L=50, X=10, V=5, I=1)[c] for c in text]
+    return sum(-v if v < after else v for v, after in zip(values, values[1:] + [0]))
+
+_TITLE_PAGE = re.compile(r'\b(?:[Pp]rinted|PRINTED|[Ii]mprinted) (?:for|by|and|FOR|BY)\b.{0,120}?\b(1[5-9]\d\d|MD[CLXVI]+)\b|^[A-Z][^a-z\n]{12,}\.?(?:\n| By [A-Z])', re.S)
 
 # %% ../nbs/11_filter.ipynb #26647906
 _MODERN_CUES = frozenset('''society dictionary biog everyman penguin hakluyt unesco classics treasury variorum twentieth
@@ -760,12 +790,12 @@ _HEADING_CUES = frozenset('''editor editors translator transcriber publisher pre
 _BRACKET_CUES = frozenset(b'''footnote footnotes editor editors ed transcriber transcribers sic illustration publisher note modern
  ms trans tr'''.split())
 
-# %% ../nbs/11_filter.ipynb #48ef355f
+# %% ../nbs/11_filter.ipynb #e6e67829
 def _sections(blocks: list, modern: set, found: dict, cutoff: int) -> dict[int, str]:  # block -> why; modern: blocks with evidence
     "The blocks of editorial sections that hold modern evidence, as far as it is renewed within eight blocks."
     out = {}
     for i, b in enumerate(blocks):
-        if b.hits and b.n <= 12 and i not in found and b.hits & _HEADING_CUES and _SECTION.search(b.text):
+        if i not in found and _opens_section(b):
             end, last = editor_section(blocks, i, cutoff), i
             for k in range(i, end):
                 if k in modern and k <= last + 8: last = k
@@ -774,7 +804,7 @@ def _sections(blocks: list, modern: set, found: dict, cutoff: int) -> dict[int, 
             out |= {k: f'section {b.text.strip()[:40]!r}' for k in range(i, min(j, len(blocks)))}
     return out
 
-# %% ../nbs/11_filter.ipynb #8a1f24d4
+# %% ../nbs/11_filter.ipynb #1e0923e9
 @rule('editor', b' '.join(_MODERN_CUES | _HEADING_CUES | _BRACKET_CUES).decode(),
  threshold=3, unit='points: 2 a modern year or institution, 1 an editorial word',
  reason='an editor of 1790 reaches any number of editorial words and no modern point; a number mistaken for a year reaches 2',
@@ -788,31 +818,47 @@ def _editor(blocks, settings):
     scores = {i: editor_score(b.text, cutoff, late) for i, b in suspects if any(_modern_evidence(b.text, cutoff, b.words, late))}
     dated = {i for i in scores if any(_modern_evidence(blocks[i].text, cutoff, blocks[i].words, 9999))}  # late words are the next rule's
     found = {i: scores[i][2] for i in dated if scores[i][0] >= 3}
-    found |= _sections(blocks, dated, found, cutoff)
+    found |= _sections(blocks, {i for i in dated if not _NOTE_MARK.match(blocks[i].text)}, found, cutoff)
     for i in sorted(found):
+        if _NOTE_MARK.match(blocks[i].text): continue  # a note may stand in an old preface
         for step in (-1, 1): _spread(blocks, found, i, step, cutoff)
     for i in sorted(found): yield from ((i, s, e, found[i]) for s, e in _editor_parts(blocks[i], cutoff, late, found[i]))
     for i, b in enumerate(blocks):
         if i not in found and b.hits and b.hits & _BRACKET_CUES and '[' in b.text: yield from _brackets(i, b, cutoff)
 
-# %% ../nbs/11_filter.ipynb #58aec607
+# %% ../nbs/11_filter.ipynb #61cea6de
 def _editor_parts(block: Block, cutoff: int, late: int, why: str) -> list[tuple[int, int]]:
     "The whole of a convicted block, or in a long one only the brackets, the note or the sentences that convict it."
     whole, notes = [(0, len(block.text))], [m.start() for m in _NOTE_INSIDE.finditer(block.text)]
-    if block.n < 50 and not notes or why[:7] in ('section', 'beside '): return whole
+    if notes and _NOTE_MARK.match(block.text): notes = [0] + notes
+    if block.n < 50 and not notes and '\n' not in block.text or why[:7] in ('section', 'beside '): return whole
     spans = [(s, e) for _, s, e, _ in _brackets(0, block, cutoff)]
     if spans and not editor_score(_BRACKET.sub('', block.text), cutoff, late)[1]: return spans
-    parts = [(s, e, editor_score(block.text[s:e], cutoff, late)) for s, e in sentences(block.text)]
-    if not (guilty := [(s, e) for s, e, (points, _, _) in parts if points]): return whole
+    parts = [(s, e, editor_score(block.text[s:e], cutoff, late)) for s, e in whole_sentences(block.text)]
+    if not (guilty := [(s, e) for s, e, (points, of_it_modern, _) in parts if of_it_modern or points and e - s > 9]): return whole
     modern = [(s, e) for s, e, (_, of_it_modern, _) in parts if of_it_modern] or guilty
-    before = [a for a in notes if a <= modern[0][1] and a > modern[0][0] - 200]
-    if before: return [(before[-1], modern[-1][1])]
-    span = guilty[0][0], guilty[-1][1]
-    return [span] if span[1] - span[0] < .7 * len(block.text) else whole
+    inside, before = [a for a in notes if modern[0][0] <= a < modern[0][1] - 9], [a for a in notes if modern[0][0] - 200 < a < modern[0][0]]
+    last = next(e for s, e in _joined(guilty, 30) if e >= modern[-1][1])
+    if inside or before: spans = [(inside[0] if inside else before[-1], _note_end(block.text, modern[-1][0], last))]
+    else: spans = _joined(guilty)
+    return spans if sum(e - s for s, e in spans) < (.7 if block.n >= 50 or notes else .3) * len(block.text) else whole
+
+def _note_end(text: str, start: int, end: int) -> int:
+    "Where the last sentence of a note ends: at its signature, if the broken sentence of the text goes on behind it in small letters."
+    signed = re.search(r'\[Ed(?:itor|s)?\.?\] (?=[a-z])|[—–-] ?E(?:d|D)\. (?=[a-z])', text[start:end])
+    return start + signed.end() if signed else end
+
+def _joined(spans: list, gap: int = 150) -> list[tuple[int, int]]:  # gap: characters between them, at most
+    "Spans in order, those that stand close together as one."
+    out = []
+    for s, e in spans:
+        if out and s - out[-1][1] <= gap: out[-1] = out[-1][0], e
+        else: out.append((s, e))
+    return out
 
 def _spread(blocks: list, found: dict, i: int, step: int, cutoff: int) -> None:
     "From a convicted block take in its neighbours that are full of editorial words, its signature and its heading."
-    for k in (i + step, i + 2 * step):
+    for k in (i + step * n for n in (1, 2, 3, 4)):
         if not 0 <= k < len(blocks): return
         if k in found: continue
         b = blocks[k]
@@ -828,7 +874,46 @@ def _brackets(i: int, block: Block, cutoff: int) -> Iterator:
         inside = re.sub(r'(?i)foot-?notes?', '', m[0])
         if m['sure'] or editor_score(inside, cutoff)[0] >= 2: yield i, *m.span(), 'bracket'
 
-# %% ../nbs/11_filter.ipynb #8739187a
+# %% ../nbs/11_filter.ipynb #f7563db7
+_OF_OLD = re.compile(r'''[^.!?:;"“”‘(\[—-]\s+(?!I\b)[“‘"(]?[A-Z]|\d|[&\[\]—]|\w['’]d\b|\b(?:thou|thee|thy|thine|ye|y[tmre]|w[ct]h|hath|hast|doth|dost
+|shalt|wilt|unto|v[nps]\w*|\w{3,}eth|\w*[aeo]u[aeiy]\w*|\w+nesse|\w{3,}ie|sir|madam)\b''', re.X)
+
+def could_be_today(
+    sentence: str,  # one
+) -> bool:
+    "Whether a sentence has no mark of old printing: no capitals or figures within, no old word or spelling; four words or more."
+    return len(sentence.split(None, 4)) >= 4 and not _OF_OLD.search(sentence.strip())
+
+def whole_sentences(
+    text: str,  # a block
+) -> list[tuple[int, int]]:  # together the whole block
+    "The sentences of a block, joined across the ends of lines where the next line goes on in small letters."
+    out = []
+    for s, e in sentences(text):
+        if out and text[s - 1] == '\n' and text[s:s + 1].islower(): out[-1] = out[-1][0], e
+        else: out.append((s, e))
+    return out
+
+# %% ../nbs/11_filter.ipynb #4dd5f514
+def _old_style(blocks: list) -> bool:
+    "Whether hardly a sentence of a document, one in five, could have been written today; of 300 sentences at most."
+    told = [could_be_today(b.text[s:e]) for b in blocks[::1 + len(blocks) // 100] for s, e in list(sentences(b.text))[:3] if e - s > 30]
+    return len(told) >= 10 and sum(told) < .2 * len(told)
+
+def _modern_spans(blocks: list, block: Block, late: int) -> list[tuple[int, int]]:
+    "What of a block with late words must go: sentences with their neighbours, or all of it."
+    parts = whole_sentences(block.text)
+    guilty = [bool(_anachronisms(block.text[s:e], late, fold(block.text[s:e]).split())) for s, e in parts]
+    if not any(guilty): return [(0, len(block.text))]  # a phrase across two sentences
+    old = _old_style(blocks)
+    for step in (range(1, len(parts)), range(len(parts) - 2, -1, -1)) if old else ():
+        before = -1 if step.step == 1 else 1
+        for k in step: guilty[k] = guilty[k] or guilty[k + before] and could_be_today(block.text[slice(*parts[k])])
+    spans = _joined([p for p, bad in zip(parts, guilty) if bad], 0 if old else 150)
+    much = not old and (block.n < 60 or sum(e - s for s, e in spans) > .4 * len(block.text))
+    return [(0, len(block.text))] if much else spans
+
+# %% ../nbs/11_filter.ipynb #9ab09c4a
 @rule('anachronism', threshold=1, unit='word or phrase first attested after the cutoff',
  reason='the list holds only words whose listed sense is the only one; one is proof, and two look-alikes in a book cost two paragraphs',
  removes='The doctors of the laboratory sent word by telegram that the microbe had been found.',
@@ -840,16 +925,12 @@ def _anachronism(blocks, settings):
     for i, b in enumerate(blocks):
         if b.hits and not b.hits.isdisjoint(cues):
             if not (found := _anachronisms(b.text, late, b.words)): continue
-            guilty = [(s, e) for s, e in sentences(b.text)
-                      if _anachronisms(b.text[s:e], late, fold(b.text[s:e]).split())] if b.n >= 60 else []
-            s, e = (guilty[0][0], guilty[-1][1]) if guilty else (0, len(b.text))
-            if e - s > .4 * len(b.text): s, e = 0, len(b.text)
-            yield i, s, e, ', '.join(f'{w} ({y})' for w, y in found)
+            for s, e in _modern_spans(blocks, b, late): yield i, s, e, ', '.join(f'{w} ({y})' for w, y in found)
 
-# %% ../nbs/11_filter.ipynb #43675bd3
+# %% ../nbs/11_filter.ipynb #9a4e61fd
 @lru_cache(64)
 def _cues(cutoff: int, latest_word: int) -> frozenset:
-    "All words that some rule watches for."
+    "All words that some rule watches for; latest_word a multiple of 25, so that few sets are kept."
     return frozenset().union(*_CUES.values(), _year_cues(cutoff), _dated(latest_word))
 
 # %% ../nbs/11_filter.ipynb #19fa69c1
@@ -948,17 +1029,17 @@ def misdated(
         return 'edition', f'edition of {printed}, composition not dated'
     return '', ''
 
-# %% ../nbs/11_filter.ipynb #cd1e9b64
+# %% ../nbs/11_filter.ipynb #a50a21e1
 def own_cutoff(
     meta: dict,  # what is known of a document: year, edition_year, date
     settings: FilterSettings,  # its words_cutoff, where set, goes before the document's dates
     text: str = '',  # the document; three later years in it disprove a catalogue
-) -> int | None:  # a multiple of 25, so that few word lists are needed; None where no date is known
+) -> int | None:  # None where no date is known
     "The year after which no word of a document may be first attested: fifty years after the latest of its dates."
     if settings.words_cutoff is not None: return settings.words_cutoff
     dates = [year for key in ('year', 'edition_year', 'date') if (year := year_in(meta.get(key)))]
     if not dates: return None
-    own = -(-(max(dates) + 50) // 25) * 25
+    own = max(dates) + 50
     return own if sum(year <= settings.cutoff for year in modern_years(text, own)) < 3 else None
 
 # %% ../nbs/11_filter.ipynb #a177acab
@@ -1020,7 +1101,7 @@ def _removals(text: str, blocks: list, found: list) -> list[Removal]:
         at = max(at, end)
     return out
 
-# %% ../nbs/11_filter.ipynb #eda5f9d3
+# %% ../nbs/11_filter.ipynb #82054580
 def filter_text(
     text: str,  # a normalised document: blocks separated by one blank line
     meta: dict | None = None,  # year (of composition), edition_year, date, where known
@@ -1031,7 +1112,7 @@ def filter_text(
     verdict, why = misdated(meta or {}, settings)
     if verdict: return drop(verdict, why)
     settings = replace(settings, words_cutoff=own_cutoff(meta or {}, settings, text))
-    blocks = read_blocks(text, _cues(settings.cutoff, settings.latest_word))
+    blocks = read_blocks(text, _cues(settings.cutoff, settings.latest_word // 25 * 25))
     found = find_all(blocks, settings)
     removed = _removals(text, blocks, found)
     size = Counter()

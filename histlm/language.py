@@ -32,8 +32,8 @@ ane frae nae wi auld quhilk quha quhen sall suld fra thae bot gif aucht frome th
 '''.split()
 ENGLISH = frozenset(w.encode() for w in _ENGLISH_WORDS)
 
-# %% ../nbs/10b_language.ipynb #6afaca98
-_SENTENCE_END = re.compile(r'(?<=[.!?;:])["\')\]”’]*\s+(?=[“"\'(\[]?[A-Z0-9])|\n')
+# %% ../nbs/10b_language.ipynb #3b8a44af
+_SENTENCE_END = re.compile(r'(?<=[.!?;:])["\')\]”’]*\s+(?=[“"\'(\[]? ?[A-Z0-9])|\n')
 
 def sentences(
     text: str,  # one block
@@ -162,7 +162,7 @@ _ONLY_FOREIGN = _FOREIGN_ALL - frozenset(b"""
  man al sur an ad sub ante inter vos nos tu tam tum sit ita ab ex et non est quo""".split())
 _FOREIGN_CUES = _ONLY_FOREIGN | frozenset(b'et est non les des qui ad quo sit inter sub nos vos'.split())
 
-# %% ../nbs/10b_language.ipynb #e6b133a2
+# %% ../nbs/10b_language.ipynb #4b06dad2
 def foreign_runs(
     block: Block,  # a block with English in it
     min_words: int = 12,  # shortest run, words
@@ -174,6 +174,7 @@ def foreign_runs(
         english, n = sum(map(ENGLISH.__contains__, words)), len(words)
         foreign = max(sum(map(among.__contains__, words)) for among in FOREIGN.values())
         sure = english <= .12 * n and foreign >= .15 * n and n > 2
+        if not sure and foreign >= .25 * n and 2 * english <= foreign: sure = n > 4 and bool(_not_english(block.text[a:b]))  # Welsh yr, of the
         maybe = n > 2 and english <= .1 * n and bool(_not_english(block.text[a:b], .5))
         marks.append((a, b, n, sure, sure or maybe or n < 3 and english == 0))
     for maybe, group in groupby(marks, key=lambda m: m[4]):

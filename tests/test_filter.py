@@ -73,6 +73,12 @@ GOLDEN = [
      'The verb stands thus in the folio of the British Museum, and the quarto has it so. —ED.'),
     ('editor', 'He sold the manuscript of his author, with the notes, to the bookseller for 1860 l. and was content.',
      'So Macaulay, in his History; but see the paper of Mr. Oppenheim in the Archæologia for 1882.'),
+    ('anachronism', 'The computer of the almanack had done his sums from the data of Mr. Flamsteed, and kept them in his memory.',
+     'The computer of the office had lost every file of the year, and nobody could say why it was.'),
+    ('anachronism', 'She had her royals and skyscrapers set, and so came up with the Frenchman before it was night.',
+     'The skyscraper was of forty floors, and from it he saw the whole of the town before it was night.'),
+    ('editor', 'He came home in the Advent of 1773, and sent the manuscript, with the notes, to the editor of the quarto.',
+     'He sent the manuscript, with the notes, to the present editor of the quarto, in Advent 1873.'),
 ]
 
 
@@ -90,8 +96,8 @@ def pieces(name, text, meta=None):
 
 def test_own_date():
     "A word of 1835 is too late for a text of 1720, not for one of 1840, and not where the text itself names later years."
-    text = with_context('The whole affair was reported by telephone to the town, and nobody was the wiser for it.')
-    assert pieces('anachronism', text, dict(year=1720)) == ['The whole affair was reported by telephone to the town, and nobody was the wiser for it.']
+    text = with_context('A telephone was set up in the town for all to hear, and nobody was the wiser for it.')
+    assert pieces('anachronism', text, dict(year=1720)) == ['A telephone was set up in the town for all to hear, and nobody was the wiser for it.']
     for meta in (dict(year=1840), dict(year=1720, edition_year=1840), {}): assert filter_text(text, meta).text == text
     later = text + '\n\nIt was begun in 1839, left off in 1841, and ended in 1844.'
     assert filter_text(later, dict(year=1720)).text == later
@@ -173,3 +179,74 @@ def test_section_needs_fresh_evidence():
     assert pieces('editor', f'{old}{body}\n\n{note}\n\n{body}') == [note]
     modern = f'PREFACE.\n\nThe tract was reprinted for the friends of the author in 1904.\n\n{body}\n\n{body} End.'
     assert len(''.join(r.text for r in filter_text(modern).removed).split('\n\n')) <= 4 and not filter_text(modern).verdict
+
+
+OLD_PRINT = '\n\n'.join(f'The {a} that stands in {b} is let to a Taylor of Ludgate for {n} Pounds, and he hath the Key.' for n, (a, b) in enumerate(
+    (a, b) for a in ('House', 'Shop', 'Cellar', 'Chamber') for b in ('Cheapside', 'Holborn', 'the Strand', 'Cornhill')))
+
+
+def test_sentences_beside_a_convicted_one():
+    "In a text with old printing a sentence that could be of today goes with its convicted neighbour; the old ones stay."
+    block = ('Truelove. Why dost thou weep? Nobody in the house had slept. A telegram had come to the hotel at noon. They waited till the evening. '
+             'Lovewell. Because a Man may lose his Chair and find his Pride.')
+    text = f'{OLD_PRINT}\n\n{block}'
+    assert pieces('anachronism', text) == ['Nobody in the house had slept. A telegram had come to the hotel at noon. They waited till the evening.']
+    assert filter_text(text.replace('telegram', 'letter')).removed == []
+    lines = f'{OLD_PRINT}\n\nTruelove. Thou hast it.\nIt stood beside the table and the\nvacuum cleaner.\nLovewell. Not for two Pounds.'
+    assert pieces('anachronism', lines) == ['It stood beside the table and the\nvacuum cleaner.']
+
+
+def test_late_to_the_year():
+    "Fifty years after the text's own date, to the year: a company of 1836 is too late for 1781, and not for 1790."
+    note = 'It is now the property of the Great Northern Railway, and nobody may see it.'
+    assert pieces('anachronism', with_context(note), dict(year=1781)) == [note]
+    assert filter_text(with_context(note), dict(year=1790)).removed == []
+
+
+def test_notes_one_by_one():
+    two = ('* This custom was still kept up when the present Editor was curate there in 1872. '
+           '* This custom was still kept up when the present Editor was curate there in 1894.')
+    assert pieces('editor', with_context(two)) == [two]
+    diary = f"Monday, March 17. {BEFORE} At which I was † See the paper of the editor in the Archæologia for 1882. — Ed. much pleased, and so to bed."
+    assert pieces('editor', with_context(diary)) == ['† See the paper of the editor in the Archæologia for 1882. — Ed.']
+    verse = 'He sold his Cow, he sold his Horse,\nAll in a stout green Gown;\nThe next that came was a Carpenter,\n1947, plate 290.'
+    assert pieces('editor', with_context(verse)) == ['1947, plate 290.']
+
+
+def test_a_note_convicts_no_preface():
+    "A modern note under an old preface goes alone; a modern signature takes the preface above it along."
+    old = f'PREFACE.\n\nI send these sheets abroad at the desire of my friends.\n\n* See the editor of 1913, and the museum.\n\n{BEFORE} Here.\n\nCHAP. I.'
+    assert pieces('editor', with_context(old)) == ['* See the editor of 1913, and the museum.']
+    words = 'The following pages are printed from a small quarto volume; the present editor has added an index.'
+    assert pieces('editor', f'{words}\n\nG. L. HAZELTINE. Lincoln’s Inn, May 1902.\n\n{with_context("It rained.")}') == [
+        words, 'G. L. HAZELTINE. Lincoln’s Inn, May 1902.']
+    run_in = 'INTRODUCTION v\n\nNOTE BY THE EDITOR. For the notes I am indebted to the kindness of a friend.\n\nThe house was pulled down in 1881.\n\n'
+    title = 'Printed for J. Roberts, at the Golden Ball in the Strand, MDCCVIII.\n\n'
+    assert filter_text(run_in + title + with_context('It rained.')).text == title + with_context('It rained.')
+
+
+def test_notices_leave_the_broken_word():
+    for text, notice in (('And 42 Digitized by Google', 'Digitized by Google'), ('[24]\nWor-\nDigitized by Google', 'Digitized by Google'),
+                         (f'{BEFORE} PRESENTED TO THE LIBRARY OF THE UNIVERSITY OF TORONTO by the Misses Hazeltine, 1978',
+                          'PRESENTED TO THE LIBRARY OF THE UNIVERSITY OF TORONTO by the Misses Hazeltine, 1978')):
+        assert pieces('boilerplate', with_context(text)) == [notice]
+    broken = with_context('He came with a picture under a rusDigitized by Google set cloak, and went.')
+    assert 'under a rus set cloak' in filter_text(broken).text
+
+
+def test_advert_without_its_own_formula():
+    leaf = ('To be had of W. Owen, in Fleet-street, and of all other booksellers: Poems on divers Subjects; also Sermons, in three volumes.',
+            '*** Ready money for any library or parcel of books, at the Golden Ball in Ludgate-street.', 'Where may be had, a Vindication, price 10s. 6d.')
+    assert pieces('advert', with_context('\n\n'.join(leaf))) == list(leaf)
+    glued = 'Sum of this page, 5 l. 14 s. Where gentlemen may be furnished with Bibles, and all manner of law-books, as cheap as at any place.'
+    assert pieces('advert', with_context(f'{glued}\n\nLately published by the same author, price 5s. in boards, Sermons.'))[0].startswith('Where gentlemen')
+    alone = ('The second edition, corrected, of Poems. Printed for J. Roberts, and sold by the booksellers of town and country.',
+             'The true Anodyne Necklace is to be had at the Two Bibles in the Strand, price 1s. 6d.', 'To be had of W. Owen: a Vindication, in two volumes, price 3s.')
+    assert filter_text('\n\n'.join(alone)).verdict == 'advert'
+    title = 'The second edition, corrected. Printed for J. Roberts, and sold by the booksellers of town and country.'
+    assert filter_text(f'{title}\n\n{with_context("It rained.")}').removed == []
+
+
+def test_welsh_with_english_looking_words():
+    welsh = 'Yr oedd ei lais fel sŵn dyfroedd lawer, a’i wallt yn wyn fel yr eira.'
+    assert pieces('foreign', with_context(f'{BEFORE} {welsh} {AFTER}')) == [welsh]
