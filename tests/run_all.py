@@ -59,10 +59,11 @@ def test_notebooks(full, jobs, env):
     return passed, failed
 
 
-def test_pytest(full, env, scratch, extra):
-    "Run tests/: (number passed, names of the failed, names of the skipped)."
+def test_pytest(full, jobs, env, scratch, extra):
+    "Run tests/, `jobs` files at a time: (number passed, names of the failed, names of the skipped)."
     report = Path(scratch)/'pytest.xml'
     argv = [sys.executable, '-m', 'pytest', str(ROOT/'tests'), '--junitxml', str(report), '--durations=8', '--tb=short']
+    if jobs > 1: argv += ['-n', str(jobs), '--dist', 'loadfile']
     code = subprocess.call(argv + ['-m', '' if full else 'not slow'] + extra, cwd=ROOT, env=env, stdin=subprocess.DEVNULL)
     if not report.exists(): return 0, [f'pytest (exit code {code}, no report)'], []
     passed, failed, skipped = 0, [], []
@@ -78,14 +79,14 @@ def test_pytest(full, env, scratch, extra):
 def main():
     parser = argparse.ArgumentParser(prog='scripts/test', description='Run every test of the book, offline.')
     parser.add_argument('--full', action='store_true', help='add the long tests: cells marked `#| slow`, pytest tests marked slow')
-    parser.add_argument('--jobs', type=int, default=max(1, min(4, (os.cpu_count() or 1))), help='notebooks at a time (default: %(default)s)')
+    parser.add_argument('--jobs', type=int, default=max(1, min(4, (os.cpu_count() or 1))), help='notebooks, and then files of tests, at a time (default: %(default)s)')
     parser.add_argument('--pytest', nargs=argparse.REMAINDER, default=[], help='everything after it goes to pytest')
     args = parser.parse_args()
     start = time.time()
     with tempfile.TemporaryDirectory(prefix='histlm-test-') as scratch:
         env = environment(scratch)
         passed, failed = test_notebooks(args.full, args.jobs, env)
-        more_passed, more_failed, skipped = test_pytest(args.full, env, scratch, args.pytest)
+        more_passed, more_failed, skipped = test_pytest(args.full, args.jobs, env, scratch, args.pytest)
     failed += more_failed
     for name in failed: print(f'FAILED {name}')
     for name in skipped: print(f'skipped {name}')
