@@ -242,7 +242,7 @@ def gap_sign(
     if 'word' in extent: return ' '.join(['〈◊〉'] * min(int(n[0]) if n else 1, 12))
     return ' 〈…〉 '
 
-# %% ../nbs/09c_markup.ipynb #8ad7d705
+# %% ../nbs/09c_markup.ipynb #a1aee767
 _GLYPHS = {'eolhyphen': '∣', 'eolunhyphen': '∣', 'cmbabbrstroke': '\u0304', 'punc': '▪', 'v': 'v', 'leaf': '❧'}
 _SPEECH = frozenset('p l ab sp lg speaker quote q seg head'.split())
 
@@ -258,12 +258,25 @@ def _tei_speaker(c, name, attributes):
     c.speaker_at = len(c.pieces)
     return False
 
-def _stop_name(pieces, start):
+def _stop_name(pieces, start, stop='.'):
     "Give the name that begins at a piece its stop, where the print has none."
     for i in range(len(pieces) - 1, start - 1, -1):
         if said := pieces[i].rstrip():
-            if said[-1].isalnum(): pieces[i] = said + '.'
+            if said[-1].isalnum(): pieces[i] = said + stop
             return
+
+def _tei_row(c, name, attributes):
+    "A row: its cells are counted."
+    c.cells = 0
+    return False
+
+def _tei_cell(c, name, attributes):
+    "A cell; one that spans rows behind another is what a brace says of them, and waits for the last."
+    c.cells += 1
+    rows = attributes.get('rows', '1')
+    if c.cells < 2 or not rows.isdigit() or int(rows) < 2: return False
+    c.open_frame('brace', dict(rows=int(rows)))
+    return True
 
 def _tei_gap(c, name, attributes):
     "A gap: its sign, unless the element describes itself."
@@ -286,16 +299,17 @@ def _tei_lb(c, name, attributes):
     if attributes.get('break') != 'no': c.pieces.append('\x03\x06' if set(c.path) & _SPEECH else '\x02')
     return True
 
-# %% ../nbs/09c_markup.ipynb #f8e1d722
+# %% ../nbs/09c_markup.ipynb #e4dd6f28
 class TeiCollector(BlockCollector):
     "Collects TEI: plays, EEBO-TCP books, and any other XML that has no reader of its own."
-    special = dict(stage=_tei_stage, speaker=_tei_speaker, gap=_tei_gap, note=_tei_note, g=_tei_g, lb=_tei_lb)
+    special = dict(stage=_tei_stage, speaker=_tei_speaker, label=_tei_speaker, row=_tei_row, cell=_tei_cell, gap=_tei_gap, note=_tei_note, g=_tei_g, lb=_tei_lb)
     def __init__(self):
         super().__init__()
         self.texts: list[tuple[str, str, dict]] = []  # (id, text, meta) of each finished <TEI> in a corpus
         self.key = None  # the metadata that the header's open element holds
         self.stage_line = self.stage_run_in = False  # a direction between two lines; whether a speaker came before it
         self.speaker_at = 0  # the piece with which the speaker's name begins
+        self.cells, self.brace = 0, None  # cells of the row so far; what a brace says, and of how many rows more
 
     def skip(self, name, attributes):
         "The reason to drop an element; editors' divisions among them."
@@ -311,10 +325,11 @@ class TeiCollector(BlockCollector):
         if what == 'note': return super().close_frame(name)
         self.frames.pop()
         text, self.pieces = ''.join(self.pieces).strip(), outer
-        if what == 'gap': self.pieces.append(text if re.fullmatch('[•▪◊〈〉… ]+', text) else gap_sign(info))
+        if what == 'brace': self.brace = text, info['rows']
+        elif what == 'gap': self.pieces.append(text if re.fullmatch('[•▪◊〈〉… ]+', text) else gap_sign(info))
         else: self.pieces.append(text or _GLYPHS.get(info.get('ref', '').rpartition(':')[2].lower(), ''))
 
-# %% ../nbs/09c_markup.ipynb #d8c642ac
+# %% ../nbs/09c_markup.ipynb #32fbe10f
 @patch
 def end(self: TeiCollector,
     tag: str,  # the tag's name as written
@@ -326,11 +341,27 @@ def end(self: TeiCollector,
         self.run_in = self.stage_run_in
         return self.path.pop() and None
     if name == 'speaker' and not self.skipping: _stop_name(self.pieces, self.speaker_at)
+    if name == 'label' and 'list' in self.path and not self.skipping:
+        _stop_name(self.pieces, self.speaker_at, ',')
+        self.run_in = True
+        return self.path.pop() and None
+    if name == 'row' and self.brace and self.end_row(): return self.path.pop() and None
     if self.skipping and self.key and len(self.path) == self.key[1]: self.key = None
     BlockCollector.end(self, tag)
     if name == 'tei' and 'teicorpus' in self.path:
         self.texts.append((self.meta.pop('id', ''), settle(''.join(self.pieces)), self.meta))
         self.pieces, self.meta = [], {}
+
+# %% ../nbs/09c_markup.ipynb #ac9f6aae
+@patch
+def end_row(self: TeiCollector) -> bool:  # whether the row's line goes on
+    "The end of a row that a brace embraces: the next goes on, and behind the last stands what the brace says."
+    said, rows = self.brace
+    self.brace = (said, rows - 1) if rows > 1 else None
+    if self.brace: _stop_name(self.pieces, 0, ',')
+    else: self.pieces.append(f' {said}')
+    self.run_in = bool(self.brace)
+    return self.run_in
 
 # %% ../nbs/09c_markup.ipynb #b08e3cc1
 @patch
@@ -481,8 +512,8 @@ def close_document(self: SessionCollector) -> None:
         self.dropped.clear()
     self.pieces = outer
 
-# %% ../nbs/09c_markup.ipynb #8942f91e
-_TAG_SPACE = re.compile(r'(?<=[\w〉]) (?=[,;.](?![ .]*\.)(?:\s|$))|(?<=\() (?=\w)|(?<=[\w.,]) (?=\))')
+# %% ../nbs/09c_markup.ipynb #f3495259
+_TAG_SPACE = re.compile(r'(?<=[a-z]{3}) (?=s[ ,.;:])|(?<=[\w〉]) (?=[,;.](?![ .]*\.)(?:\s|$))|(?<=\() (?=\w)|(?<=[\w.,]) (?=\))')
 _UNREADABLE = re.compile(r'\[(?:Text )?(?:unreadable|illegible)[^\]]{0,30}\]', re.I)
 
 def settle_session(
@@ -492,7 +523,7 @@ def settle_session(
     if '\x03' in text: text = re.sub('(?<=[a-z])-?\x03(?=[a-z])', '∣', text)
     if '[' in text: text = _UNREADABLE.sub('〈…〉', text)
     text = settle(text)
-    if ' ,' in text or ' .' in text or '( ' in text or ' )' in text or ' ;' in text: text = _TAG_SPACE.sub('', text)
+    if ' ,' in text or ' .' in text or '( ' in text or ' )' in text or ' ;' in text or ' s' in text: text = _TAG_SPACE.sub('', text)
     return re.sub(r'(?<=[a-z,;—I])\n\n(?=[a-z])', ' ', text)
 
 # %% ../nbs/09c_markup.ipynb #1d567cbe

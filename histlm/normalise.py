@@ -234,6 +234,23 @@ rule('ligatures', 'ﬀ ﬁ ﬂ ﬃ ﬄ ﬅ ﬆ are shapes; æ and œ are spellin
 rule('sorts', 'other sorts of the printer: the tailed V, the round r, full-width forms', ''.join(_SORTS),
      (('WEYMOƲTH', 'WEYMOUTH'), ('￡５', '£5')), ('þe burn', 'VVEYMOUTH'))(_replace(_SORTS))
 
+# %% ../nbs/10_normalise.ipynb #e6d04f13
+_INITIAL = re.compile(r'\n\n(?:[^\n.:\[]{1,24}[.:] )?(?:\[[^\]\n]{1,60}\] )?(?!VV|UU)[A-Z]([A-Z])(?=[a-z])')
+_REST = re.compile("[A-Za-z'’]+")
+
+@rule('initials', 'the capital beside a large initial is the compositor’s, where the word is known', '',
+      changed=(('WHat haue I seene?', 'What haue I seene?'), ('Nun. TWas night.', 'Nun. Twas night.'),
+               ('ALaham speaks.\n\nAlaham', 'Alaham speaks.\n\nAlaham')),
+      kept=('VVhat newes', 'THE Reader may', 'The WHat', 'MPs, MSs and PhDs', 'McDonald, O’Neill', 'IVth'))
+def _initials(text, evidence, options):
+    "Edits for the second letter of a block."
+    for m in _INITIAL.finditer('\n\n' + text):
+        at = m.start(1) - 2
+        rest = _REST.match(text, at + 1)[0]
+        second = 'u' if m[1] == 'V' and rest[0] not in 'aeiouy' else m[1].lower()
+        word = text[at - 1] + second + rest
+        if evidence.lexicon.count(word) or evidence.own(word) > (second != 'u'): yield at, at + 1, second  # itself is one
+
 # %% ../nbs/10_normalise.ipynb #0de15bff
 _RAISED = dict(zip('ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ', 'abcdefghijklmnoprstuvwxyz'))
 _RAISED |= dict(zip(map(chr, range(0x363, 0x370)), 'aeioucdhmrtvx'))
@@ -608,7 +625,7 @@ def _ocr(text, evidence, options):
     skeletons = lru_cache(None)(lambda word: sounds[skeleton(word)])
     yield from _respell(text, _MISREADABLE, skeletons, known, levels, 200, 50)
 
-# %% ../nbs/10_normalise.ipynb #f2de45e2
+# %% ../nbs/10_normalise.ipynb #a970cde4
 _LOUD = re.compile('[^\n -{}~\u00a1-\u00a5\u00a7-\u00ab\u00ae-\u00e2\u00e4-\u00f4\u00f6-\u00ffĂăĔĕĬĭŎŏŬŭŒœŠšŴŵŶŷŸŽž'
                    '\u0391-\u03a9\u03b1-\u03ce—–…‘’“”„″′†‡⅓⅔⁂‖☞|]')
 _LOUD_ASCII = re.compile('[\0-\x09\x0b-\x1f\x7f]')
@@ -621,9 +638,9 @@ def is_quiet(
     if text.isascii(): loud = _LOUD_ASCII.search(text)
     else: loud = _LOUD.search(text) or _SUSPECT.search(text)
     if loud: return False
-    return not any(_matches_at(text, sign, pattern) for sign, pattern in _SIGNS)
+    return not (_INITIAL.match('\n\n' + text[:100]) or any(_matches_at(text, sign, pattern) for sign, pattern in _SIGNS))
 
-_SIGNS = (('- ', _LINE_HYPHEN), ('-\n', _LINE_HYPHEN), ('=\n', _LINE_HYPHEN), ('[', _GAP), ('<', _GAP), ('{', _BREVIGRAPH), ('|', _LINE_MARK))
+_SIGNS = (('\n\n', _INITIAL), ('- ', _LINE_HYPHEN), ('-\n', _LINE_HYPHEN), ('=\n', _LINE_HYPHEN), ('[', _GAP), ('<', _GAP), ('{', _BREVIGRAPH), ('|', _LINE_MARK))
 
 def _matches_at(text: str, sign: str, pattern: re.Pattern) -> bool:
     "Whether a pattern matches where some sign stands; far faster than a search if the sign is rare."

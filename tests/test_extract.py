@@ -334,6 +334,35 @@ def test_what_returns_in_a_book_of_verse_stays():
     assert extract_file(text.encode(), kind='text')[0].text == text
 
 
+ACTORS = """<TEI xmlns="http://www.tei-c.org/ns/1.0"><text><front><list><head>The Names.</head><item><table><row><cell rows="1">Saturne </cell>
+<cell rows="2">two brothers. </cell></row><row><cell rows="1">Tytan. </cell></row></table></item><item>Vesta. </item><label>Isabella </label><item>Wife to
+Alibius. </item></list></front></text></TEI>"""
+ACTORS_OUT = 'The Names.\n\nSaturne, Tytan. two brothers.\n\nVesta.\nIsabella, Wife to Alibius.'
+
+
+def test_braces_and_columns_of_a_list_of_actors(monkeypatch):
+    assert extract_file(ACTORS.encode())[0].text == ACTORS_OUT
+    monkeypatch.setattr(markup.TeiCollector, 'special', {k: f for k, f in markup.TeiCollector.special.items() if k != 'cell'})
+    assert 'Saturne two brothers.' in extract_file(ACTORS.encode())[0].text
+    monkeypatch.undo()
+    monkeypatch.setattr(markup, '_stop_name', never)
+    assert extract_file(ACTORS.encode())[0].text == ACTORS_OUT.replace(',', '')
+
+
+DASHES = ''.join(['Immortal chiefs, who on one leg can do', 'What yet no warrior has atchieved on two', 'Before such dangers shall we prostrate fall,'] * 3
+                 + ["Thro' me the muse her loyal subjects greets—Tho' I speak standing, and you keep your seats—Pleas'd that so full a house attends",
+                    'My sovereign title to pronounce the speech;kneels.', 'From either party, none will sure impeach'] * 2)
+
+
+def test_lines_of_verse_that_a_dash_glued(monkeypatch):
+    text = extract_file(DASHES.encode(), kind='ecco')[0].text
+    assert "greets—\nTho' I speak standing, and you keep your seats—\nPleas'd" in text and 'speech; kneels.' in text
+    monkeypatch.setattr(ecco, '_DASHED', re.compile('(?!)'))
+    monkeypatch.setattr(ecco, '_DIRECTION', re.compile('(?!)'))
+    text = extract_file(DASHES.encode(), kind='ecco')[0].text
+    assert "greets—Tho'" in text and 'speech;kneels' in text
+
+
 def twice(text):
     "A text in UTF-8 that was read as Windows-1252, with controls where that has no sign."
     return ''.join(chr(b) if b in (0x81, 0x8d, 0x8f, 0x90, 0x9d) else bytes([b]).decode('cp1252') for b in text.encode())

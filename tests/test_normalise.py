@@ -17,6 +17,7 @@ GOLDEN = [  # rule, raw, what a careful editor wants
     ('long_s', 'ſuch Buſineſs', 'such Business'),
     ('ligatures', 'the oﬃcer’s ﬁne', 'the officer’s fine'),
     ('sorts', 'Ʋpon my word', 'Upon my word'),
+    ('initials', 'WHat is loue?\n\nIris. TIs nothing.', 'What is loue?\n\nIris. Tis nothing.'),
     ('superscripts', 'yᵉ Lord wᶜʰ art; Matⁱᵉ', 'the Lord which art; Matie'),
     ('brevigraphs', 'the ꝑish and ꝓperty', 'the parish and property'),
     ('macrons', 'whō god hath cōmaunded', 'whom god hath commaunded'),
