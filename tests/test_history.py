@@ -1,0 +1,181 @@
+"Questions about history: the packaged files, no answer given away, bad lines named, broken models caught."
+import json
+from importlib import resources
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from histlm.baselines import Subject, bigram, contaminate
+from histlm.cutoff import (Surprise, agreement, dated_forms, find_jump, judge_finder, late_words, main, measure_anachronism, measure_cutoff,
+                           openings, read_labelled, too_many)
+from histlm.cutoff import CutoffError
+from histlm.history import (COLUMNS, FIRST_YEAR, KINDS, LAST_YEAR, LEAD_COLUMNS, VOICE_COLUMNS, HistoryError, crossed_findings, load_questions,
+                            load_voice, read_table, score_pairs)
+from histlm.metrics import METRICS, Case
+from histlm.sample import sample_documents
+from histlm.tokenizer import train_tokenizer
+
+PACKAGE = resources.files('histlm')
+
+
+def table(name, columns): return read_table((PACKAGE/name).read_text(encoding='utf-8'), columns)
+
+
+def test_packaged_files_are_sound():
+    rows, bad = table('history_items.tsv', COLUMNS)
+    voice, worse = table('history_voice.tsv', VOICE_COLUMNS)
+    leads, worst = table('history_leads.tsv', LEAD_COLUMNS)
+    assert not bad + worse + worst and len(rows) + 2 * len(voice) >= 400
+    assert len({r['id'] for r in rows + voice}) == len(rows + voice)
+    assert {r['kind'] for r in rows} == set(KINDS)
+    assert all(FIRST_YEAR <= int(r['year']) <= LAST_YEAR for r in rows if r['year'])
+    assert all(r['year'] for r in rows if r['kind'] == 'year')
+    for r in rows + voice + leads: assert r['page'].startswith(('http://', 'https://')) and '.' in r['page'], r
+    assert len({r['page'] for r in rows + voice + leads}) > 100
+    assert {r['period'] for r in leads} == {'1590', '1690', '1790', '1840'}
+    for load in (load_questions, load_voice): assert load()[1] == []
+
+
+def test_no_answer_is_given_away():
+    items = [i for q in load_questions()[0] + load_voice()[0] for i in q.items()]
+    for rule in (len, lambda c: -len(c), lambda c: sum(c == i.choices[i.right] for i in items)):
+        won = [rule(i.choices[0]) < rule(i.choices[1]) for i in items if rule(i.choices[0]) != rule(i.choices[1])]
+        assert 2 * sum(won) == len(won)
+    for q in load_questions()[0] + load_voice()[0]:
+        a, b = (i.context.split()[-2:] for i in q.items())
+        assert a == b, q
+
+
+def test_a_bigram_model_ties_everywhere():
+    pairs = load_questions()[0] + load_voice()[0]
+    lessons = [i.context + i.choices[0] for q in pairs for i in q.items()]
+    model = bigram(train_tokenizer(lessons, 1200), lessons)
+    scores, left_out = score_pairs(model, pairs)
+    assert not left_out and all(s.right == .5 and abs(s.gain) < 1e-9 for s in scores)
+    share, gain = crossed_findings('x', scores, '', '')
+    assert share.value == .5 and share.low < .5 < share.high and share.details['ties'] == len(pairs) and gain.value == pytest.approx(0)
+
+
+GOOD = 'y1\tyear\tfire\t1666\tp\tThe fire began in the year\t1666\t1702\thttps://x.org\ny2\tyear\treign\t1702\tp\tAnne was crowned in the year\t1702\t1666\thttps://x.org\n'
+
+
+@pytest.mark.parametrize('line, said', [
+    ('y3\tyear\tfire\t1066\tq\tIt was in the year\t1066\t1702\thttps://x.org', 'outside 1500–1850'),
+    ('y1\tyear\tfire\t1700\tq\tIt was in the year\t1700\t1702\thttps://x.org', 'not unique'),
+    ('y3\tyear\tfire\t1700\tq\tIt was in the year\t1700\t1702\tmemory', 'no address'),
+    ('y3\tyear\tfire\t1700\tq\tIt was in the year\t1701\t1702\thttps://x.org', 'is not the year'),
+    ('y3\tsport\tfire\t1700\tq\tIt was in the year\t1700\t1702\thttps://x.org', "kind 'sport'"),
+    ('y3\tyear\tfire\t1700\tq\tIt was in the year\t1700\t1702\thttps://x.org', '1 lines, not two'),
+    ('only three\tcolumns\there', '3 columns, not 9'),
+])
+def test_a_bad_line_is_named_and_the_rest_goes_on(tmp_path, line, said):
+    path = tmp_path/'items.tsv'
+    path.write_text('\t'.join(COLUMNS.split()) + '\n' + GOOD + line + '\n', encoding='utf-8')
+    pairs, bad = load_questions(path)
+    assert [q.id for q in pairs] == ['p'] and len(bad) == 1
+    assert 'line 4' in bad[0][0] and said in bad[0][1]
+
+
+def test_uneven_pairs_and_wrong_heads_are_refused(tmp_path):
+    path = tmp_path/'items.tsv'
+    for old, new in (('1702\t1666\thttps', '1702\t1665\thttps'), ('crowned in the year', 'crowned in that year')):
+        path.write_text('\t'.join(COLUMNS.split()) + '\n' + GOOD.replace(old, new), encoding='utf-8')
+        assert load_questions(path)[0] == [] and len(load_questions(path)[1]) == 1
+    path.write_text('id\tdate\n', encoding='utf-8')
+    with pytest.raises(HistoryError, match='must name'): load_questions(path)
+
+
+def test_items_longer_than_the_context_are_left_out_by_name():
+    pairs = load_voice()[0]
+    tokenizer = train_tokenizer([i.context for q in pairs for i in q.items()], 600)
+    model = bigram(tokenizer, ['A plain text.'])
+    model.context = 40
+    case = Case(model, [])
+    findings = METRICS['history/period voice'].measure(case)
+    assert len(case.left_out) > 5 and all('longer than the context' in why for _, why in case.left_out)
+    model.context = 4
+    missing = METRICS['history/period voice'].measure(Case(model, []))[0]
+    assert missing.value is None and missing.missing
+
+
+def test_jump_is_placed_and_not_invented():
+    rng, n = np.random.default_rng(0), 300
+    years = np.sort(rng.integers(1500, 2000, n))
+    def draw(truth, height, seed):
+        noise = np.random.default_rng(seed).normal(0, 4, n)
+        return find_jump([Surprise('w' * (4 + k % 9), int(y), 8 + 1.2 * (4 + k % 9) + .005 * (y - 1500) + height * (y > truth) + e, 2 + k % 3)
+                          for k, (y, e) in enumerate(zip(years, noise))], shuffles=100)
+    found = [draw(1760, 6, k) for k in range(12)]
+    assert sum(j.year is not None and j.low <= 1760 <= j.high for j in found) >= 10
+    assert sum(draw(1760, 0, k).year is not None for k in range(12)) <= 3
+    with pytest.raises(CutoffError, match='too few'): find_jump([Surprise('a', 1700, 1., 1)] * 20)
+
+
+class Blank(Subject):
+    "Every token equally likely."
+    def token_bits(self, documents, progress=False): return [np.full(len(d), 9.) for d in documents]
+
+
+def test_a_blank_model_has_no_cutoff():
+    finding = measure_cutoff(Case(Blank('blank', train_tokenizer([d.text for d in sample_documents(20_000, 1)], 400)), [], quick=True))[0]
+    assert finding.value is None and 'no year' in finding.missing
+
+
+def test_late_words_know_no_senses():
+    found = lambda text, year: [l.word for l in late_words(text, year)]
+    assert found('He came by the railway.', 1600) == ['railway'] and found('He came by the railway.', 1700) == []
+    assert found('The stage, the engine, the coach, the press and the glass.', 1600) == []
+    text = 'It was ſold with two PHOTOGRAPHS in 1871.'
+    assert [text[l.start:l.end] for l in late_words(text, 1800)] == ['PHOTOGRAPHS', '1871']
+
+
+LINES = [dict(id='a', year=1600, text='He went by railway.', late=['railway']), dict(id='b', year=1600, text='He went by horse.', late=[]),
+         dict(id='c', year=1650, text='The omnibus stood still.', late=['omnibus'])]
+
+
+def test_labelled_sentences_and_their_bad_lines(tmp_path, capsys):
+    path = tmp_path/'labelled.jsonl'
+    path.write_text('\n'.join(map(json.dumps, LINES)) + '\n{"id": "d"}\nno json\n{"id": "e", "year": 1600, "text": "x", "late": ["y"]}\n', encoding='utf-8')
+    sentences, bad = read_labelled(path)
+    assert [s.id for s in sentences] == ['a', 'b', 'c'] and [b[0] for b in bad] == ['line 4', 'line 5', 'line 6']
+    judged = judge_finder(sentences)
+    assert judged.precision.value == 1 and judged.recall.value == .5 and judged.missed == (('c', 'omnibus'),) and not judged.false
+    assert main([str(path)]) == 0 and 'left out line 5' in capsys.readouterr().out
+    path.write_text('[]\n', encoding='utf-8')
+    assert main([str(path)]) == 1 and 'no labelled sentence' in capsys.readouterr().err
+    assert judge_finder(sentences, lambda text, year: []).recall.value == 0
+
+
+def chain(texts, n_words, seed):
+    "Text of a model of word triples."
+    after, rng, out = {}, np.random.default_rng(seed), []
+    for words in (t.split() for t in texts):
+        for k in range(len(words) - 2): after.setdefault((words[k], words[k + 1]), []).append(words[k + 2])
+    keys = list(after)
+    while len(out) < n_words:
+        then = after.get(tuple(out[-2:]))
+        out += [then[rng.integers(len(then))]] if then else list(keys[rng.integers(len(keys))])
+    return ' '.join(out)
+
+
+def test_one_per_cent_of_modern_text_is_flagged_and_its_clean_twin_is_not():
+    texts = [d.text for d in sample_documents(250_000, 5)]
+    count = lambda t: (len(late_words(t, LAST_YEAR)), len(t.split()))
+    real = count(' '.join(texts))
+    for seed in range(5):
+        clean, twin = (too_many(*count(chain(t, 10_000, seed)), *real) for t in (texts, contaminate(texts, .01, seed)))
+        assert clean > .01 > twin, (seed, clean, twin)
+
+
+def test_anachronism_metric_says_when_there_is_too_little():
+    case = lambda texts: SimpleNamespace(generated=texts, texts=[SimpleNamespace(text='The watch took him. ' * 200)])
+    assert measure_anachronism(case(['Two words']))[0].missing
+    late = measure_anachronism(case(['The astronaut sent an email by bicycle. ' * 30] * 4))[0]
+    assert late.low > 0 and late.details['p'] < .01 and 'astronaut' in ''.join(late.worst)
+
+
+def test_forms_agree_with_their_own_period():
+    forms = dated_forms()
+    assert agreement('He hath it vpon his knee', 1590, forms) == 1 and agreement('He hath it vpon his knee', 1840, forms) == 0
+    assert len(forms) > 25 and {p for p, _ in openings()} == {1590, 1690, 1790, 1840}
