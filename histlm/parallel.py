@@ -7,9 +7,8 @@ __all__ = ['row_shares', 'shard_model', 'settle_root', 'last_piece', 'clip_gradi
            'sharded_optimizers', 'plain_twin', 'gather_run', 'scatter_run', 'Traffic', 'exchanged', 'trial_shards',
            'choose_memory']
 
-# %% ../nbs/04f_parallel.ipynb #7deb6ee5
-import contextlib, dataclasses, math
-from dataclasses import dataclass
+# %% ../nbs/04f_parallel.ipynb #5bfc9247
+import contextlib, math
 
 import torch
 import torch.distributed as dist
@@ -19,10 +18,10 @@ from torch.distributed.tensor import DTensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from .attention import rope_table
-from .core import Ranks, all_reduce, ranks
-from .memory import (FitError, MARGIN, batch_sizes, fit_memory, footprint, memory_room, recompute_blocks, refuse, remedies)
+from .core import all_reduce, ranks
+from .memory import batch_sizes, fit_memory, footprint, memory_room, refuse, remedies, weight_shapes
 from .model import GPT, ModelConfig
-from .recipe import Muon, build_optimizers, parameter_groups
+from .recipe import Muon, build_optimizers
 
 # %% ../nbs/04f_parallel.ipynb #c5b6fcb7
 def row_shares(
@@ -150,7 +149,7 @@ def _from_owners(self: ShardedMuon, matrices: dict) -> list:
     order = [i for peer in self.apart for i, _ in peer]
     return [part.view(-1, self.matrices[i].shape[1]) for i, part in sorted(zip(order, got), key=lambda pair: pair[0])]
 
-# %% ../nbs/04f_parallel.ipynb #7742b743
+# %% ../nbs/04f_parallel.ipynb #f4cddb78
 @patch
 @torch.no_grad()
 def step(self: ShardedMuon) -> None:
@@ -160,20 +159,26 @@ def step(self: ShardedMuon) -> None:
         self.mine[i].grad = grad
     for (outer, _), group in zip(self.kept, self.inner.param_groups if self.inner else ()):
         group.update({k: v for k, v in outer.items() if k not in ('params', 'weight_decay')})
-    if self.inner: self.inner.step()
+    if self.inner:
+        self.inner.rounds = self.rounds
+        self.inner.step()
     settings = [g for g in self.param_groups for _ in g['params']]
     for p, change, g in zip(self.matrices, self._from_owners({i: m.detach() for i, m in self.mine.items()}), settings):
         p.to_local().mul_(1 - g['lr'] * g['weight_decay']).add_(change)
     for m in self.mine.values(): m.grad = None
 
-# %% ../nbs/04f_parallel.ipynb #a909a599
+# %% ../nbs/04f_parallel.ipynb #18b8507b
 def sharded_optimizers(
     model: GPT,  # from `shard_model`
     c: dict,  # resolved settings, as for `build_optimizers`
 ) -> dict[str, torch.optim.Optimizer]:  # under the same labels
     "The optimizers of a run whose model is cut into slices."
     made = build_optimizers(model, c)
-    return {k: ShardedMuon(o.param_groups) if isinstance(o, Muon) else o for k, o in made.items()}
+    for key, plain in made.items():
+        if isinstance(plain, Muon):
+            made[key] = ShardedMuon(plain.param_groups)
+            made[key].rounds = plain.rounds
+    return made
 
 # %% ../nbs/04f_parallel.ipynb #f4150749
 def plain_twin(
@@ -267,7 +272,7 @@ class Traffic(TorchDispatchMode):
             self.sent[name] = self.sent.get(name, 0) + self.TIMES[name] * n * (R - 1) / R
         return func(*args, **(kwargs or {}))
 
-# %% ../nbs/04f_parallel.ipynb #771ec57b
+# %% ../nbs/04f_parallel.ipynb #e2e739da
 def exchanged(
     shape: ModelConfig,  # of the model
     ranks: int,  # R
@@ -277,8 +282,7 @@ def exchanged(
     hold: bool = True,  # fsdp: gradients wait for the last piece
 ) -> dict[str, float]:  # operation → bytes that each rank sends in one step
     "What a step's ranks have to say to each other, in fp32 and in rings."
-    with torch.device('meta'): groups = parameter_groups(GPT(shape))
-    n = {k: 4 * sum(p.numel() for p in v.values()) for k, v in groups.items()}
+    n = {k: 4 * sum(map(math.prod, v)) for k, v in weight_shapes(shape).items()}
     far, outer = (ranks - 1) / ranks, n['tables'] + 4 * shape.n_embd * (2 if shape.family == 'gpt2' else 1)
     whole = sum(n.values())
     if ranks == 1: return {}

@@ -22,7 +22,7 @@ from .model import PRESETS, ModelConfig, model_config, parameter_count
 class SettingsError(HistlmError):
     "A setting that is unknown, of the wrong type or out of range; the message names it, its value and what it may be."
 
-# %% ../nbs/04b_recipe.ipynb #b43ee470
+# %% ../nbs/04b_recipe.ipynb #ba089ff1
 @dataclass
 class TrainConfig:
     "Everything that decides a run. 0, '' and 'auto' leave the choice to the preset's recipe or to the machine."
@@ -62,12 +62,14 @@ class TrainConfig:
     device: str = 'auto'  # cpu, cuda or mps
     precision: str = 'auto'  # fp32 or bf16
     compile: str = 'auto'  # torch.compile: on, off or auto
+    recompute: str = 'auto'  # activations inside blocks are computed again instead of kept (chapter 04d): on, off, or auto: where they do not fit
+    parallel: str = 'auto'  # several processes: ddp (each holds the model), fsdp (they share it), or auto: ddp where it fits (chapter 04f)
     matmul: str = 'auto'  # way of fp32 products, as torch names it: highest, high, medium, or auto: the fastest that is exact
     wandb_mode: str = 'disabled'  # Weights & Biases: disabled, offline or online
 
-# %% ../nbs/04b_recipe.ipynb #ae9a0c4b
+# %% ../nbs/04b_recipe.ipynb #200758da
 FREE_SETTINGS = ('run_dir', 'max_steps', 'max_minutes', 'max_tokens', 'per_device_batch', 'log_every_steps', 'eval_every_steps',
-                 'eval_bytes', 'save_every_steps', 'save_every_s', 'keep_checkpoints', 'skip_batches', 'resume', 'device', 'compile', 'matmul', 'wandb_mode')
+                 'eval_bytes', 'save_every_steps', 'save_every_s', 'keep_checkpoints', 'skip_batches', 'resume', 'device', 'compile', 'matmul', 'recompute', 'parallel', 'wandb_mode')
 
 # %% ../nbs/04b_recipe.ipynb #b41d8406
 def compare_settings(
@@ -89,9 +91,10 @@ def _typed(field, value):
         if kind is int and not isinstance(value, bool) and number == int(number): return int(number)
     raise SettingsError(f'{field.name} is {value!r} ({type(value).__name__}); it must be of type {kind.__name__}')
 
-# %% ../nbs/04b_recipe.ipynb #6b4171f9
+# %% ../nbs/04b_recipe.ipynb #ac5b14b4
 CHOICES = dict(preset=tuple(PRESETS), family=('modern', 'gpt2'), start=('auto', 'random', 'bigrams'), optimizer=('auto', 'adamw', 'muon'),
                schedule=('hold', 'cosine'), resume=('auto', 'never', 'previous'), precision=('auto', 'fp32', 'bf16'), compile=('auto', 'on', 'off'),
+               recompute=('auto', 'on', 'off'), parallel=('auto', 'ddp', 'fsdp'),
                matmul=('auto', 'highest', 'high', 'medium'),
                wandb_mode=('disabled', 'offline', 'online'))
 
@@ -170,17 +173,13 @@ def model_shape(
     start = dict(tied=False, init='zero') if c['start'] == 'bigrams' else {}
     return model_config(c['preset'], c['family'], vocab_size=vocab_size or c['vocab_size'], context=c['context'], dropout=c['dropout'], **start)
 
-# %% ../nbs/04b_recipe.ipynb #afde3f35
+# %% ../nbs/04b_recipe.ipynb #494b6614
 def _micro_batch(c, rows: int, device) -> int:
-    "Windows in one forward pass: as asked for if it divides the rank's rows, else the largest divisor whose activations should fit."
+    "The most windows in one forward pass: as asked for if it divides the rank's rows, else the largest divisor from which something is gained."
     asked = c['per_device_batch']
     if asked and rows % asked: raise SettingsError(f'per_device_batch is {asked}; a rank has {rows} windows a step, so choose a divisor of that')
-    if asked or device.type == 'cpu': return asked or min(rows, max(d for d in range(1, 33) if rows % d == 0))
-    model = model_shape(c)
-    per_token = 40 * model.n_layer * model.n_embd + 12 * model.vocab_size  # bytes, bf16 activations and fp32 logits
-    free = torch.cuda.mem_get_info(device)[0] if device.type == 'cuda' else 8e9
-    most = max(1, int(.5 * (free - 20 * parameter_count(model)) / (per_token * c['context'])))
-    return max(d for d in range(1, min(rows, most) + 1) if rows % d == 0)
+    most = 32 if device.type == 'cpu' else max(1, 2**16 // c['context'])
+    return asked or max(d for d in range(1, min(rows, most) + 1) if rows % d == 0)
 
 # %% ../nbs/04b_recipe.ipynb #2fec02fc
 def micro_batches(

@@ -6,7 +6,7 @@
 __all__ = ['MATMUL_PATHS', 'MATMUL_ERROR', 'TRACKER_PATIENCE_S', 'TrainError', 'Clock', 'matmul_rate', 'measure_matmul',
            'pick_matmul', 'Stopped', 'StopSignals', 'Run', 'run_folder', 'existing_run', 'compile_pays', 'train']
 
-# %% ../nbs/05_train.ipynb #5ee53e64
+# %% ../nbs/05_train.ipynb #07815966
 import contextlib, dataclasses, math, os, queue, shutil, signal, tempfile, threading, time
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import torch
 from fastcore.basics import patch
 
 from .core import (HistlmError, Ranks, all_reduce, autocast, barrier, broadcast, derive_seed, environment,
-                         human_bytes, human_count, human_time, need_space, peak_rss_bytes, pick_device, pick_precision,
+                         human_bytes, human_count, human_time, need_space, pick_device, pick_precision,
                          read_json, resolve_path, set_seed, short, start_ranks, stop_ranks, write_json)
 from .data import batch, n_samples, prepare, validation_documents, window_starts
 from .model import GPT, flops_per_token, parameter_count
@@ -24,6 +24,10 @@ from .score import score_documents
 from .recipe import (TrainConfig, build_optimizers, compare_settings, lr_multiplier, micro_batches, planned_steps,
                            model_shape, resolve_settings)
 from .start import FIT_STEPS, begin_with, start_tables
+from .memory import highest_memory, recompute_blocks
+from .parallel import (choose_memory, clip_gradients, gather_run, last_piece, plain_twin, scatter_run, shard_model,
+                             sharded_optimizers, whole_tables)
+from .plan import Plan
 from .record import MetricsLog, Pulse, disk_errors, note_fault
 from .guard import Saver, Watch
 
@@ -197,7 +201,7 @@ def choose_matmul(self: Run) -> None:
         c['matmul'] = broadcast(measured)
     torch.set_float32_matmul_precision(c['matmul'])
 
-# %% ../nbs/05_train.ipynb #73daf3b9
+# %% ../nbs/05_train.ipynb #6a644233
 @patch
 def build(self: Run) -> None:
     "Prepare the data; make the model and its optimizers, compiled or wrapped for several ranks where that is wanted."
@@ -206,16 +210,46 @@ def build(self: Run) -> None:
     self.data = prepare(c['corpus'], vocab_size=c['vocab_size'], context=c['context'])
     self.train_text, self.valid_text = self.data.split('train'), self.data.split('valid')
     self.choose_matmul()
-    self.model = GPT(model_shape(c, self.data.tokenizer.vocab_size), seed=c['seed']).to(self.device)
-    self.optimizers = build_optimizers(self.model, c)
+    self.settle_memory()
+    self.model = GPT(model_shape(c, self.data.tokenizer.vocab_size), seed=c['seed'])
+    if c['recompute'] == 'on': recompute_blocks(self.model)
     if self.found: c['compile'] = self.found['resolved']['compile']  # a choice made once stays made
     elif c['compile'] == 'auto': c['compile'] = 'on' if compile_pays(c, self.device) else 'off'
-    self.forward = torch.compile(self.model, dynamic=False) if c['compile'] == 'on' else self.model
-    if self.ranks.world_size > 1:
+    self.wrap()
+    self.peak = matmul_rate(self.device, self.precision)
+
+# %% ../nbs/05_train.ipynb #6a9cadaa
+@patch
+def wrap(self: Run) -> None:
+    "Put the model on its device, whole or in slices, with its optimizers; `forward` is what a step calls."
+    c, compiled = self.c, self.c['compile'] == 'on'
+    self.sharded = c['parallel'] == 'fsdp'
+    if self.sharded:
+        self.forward = shard_model(self.model, self.device, compiled)
+        self.forward.sync_always = not c['memory']['hold']
+        self.optimizers = sharded_optimizers(self.model, c)
+        return
+    self.model.to(self.device)
+    self.optimizers = build_optimizers(self.model, c)
+    self.forward = torch.compile(self.model, dynamic=False) if compiled else self.model
+    if c['parallel'] == 'ddp':
         self.forward = torch.nn.parallel.DistributedDataParallel(
             self.forward, device_ids=[self.device.index] if self.device.type == 'cuda' else None,
             gradient_as_bucket_view=True, broadcast_buffers=False)
-    self.peak = matmul_rate(self.device, self.precision)
+
+# %% ../nbs/05_train.ipynb #91ed3eb8
+@patch
+def settle_memory(self: Run) -> None:
+    "Settle per_device_batch, recompute and parallel: as the run has them, or as measured; raises FitError where nothing fits."
+    c, asked, here = self.c, self.config, dict(ranks=self.ranks.world_size, device=self.device.type, precision=self.precision)
+    before = (self.found or {}).get('resolved', {})
+    same = before.get('memory', {}).get('here') == here and asked.per_device_batch in (0, before['per_device_batch']) and \
+        asked.recompute in ('auto', before['recompute']) and asked.parallel in ('auto', before['parallel'])
+    if same: return c.update({k: before[k] for k in ('memory', 'per_device_batch', 'recompute', 'parallel')})
+    shape = model_shape(c, self.data.tokenizer.vocab_size)
+    found = choose_memory(shape, c, self.rows // self.ranks.world_size, self.device, self.precision, exactly=bool(asked.per_device_batch))
+    kept = {k: found[k] for k in ('how', 'bytes', 'room', 'trials', 'hold', 'seconds')}
+    c.update(memory=dict(kept, here=here), per_device_batch=found['per_device_batch'], parallel=found['parallel'], recompute='on' if found['recompute'] else 'off')
 
 # %% ../nbs/05_train.ipynb #8db9461b
 def compile_pays(
@@ -247,7 +281,7 @@ def check_identity(self: Run) -> None:
         raise TrainError(f'{self.folder.name} was begun with {name} {show(self.found.get(name))} and would go on with {show(now)}: '
                          'restore what it was begun with, or choose another run name')
 
-# %% ../nbs/05_train.ipynb #08e0338f
+# %% ../nbs/05_train.ipynb #b03e3107
 @patch
 def begin(self: Run) -> None:
     "Put an embedding and a head fitted to the corpus's bigrams into the new model, and charge their seconds to the clock."
@@ -255,7 +289,9 @@ def begin(self: Run) -> None:
     limit = 15 * c['max_minutes'] or math.inf  # seconds: a quarter of the minutes
     made = start_tables(self.data, width, c['seed'], limit, self.device) if self.ranks.is_main else None
     tables, seconds, n_steps = broadcast(made)
-    begin_with(self.model, tables)
+    whole = GPT(self.model.config, seed=c['seed']) if self.sharded else self.model
+    begin_with(whole, tables)
+    if self.sharded: scatter_run(self.model, {}, whole, {})
     self.state['start_s'], self.state['start_steps'], self.clock = seconds, n_steps, Clock(seconds)
     if self.ranks.is_main: print(f'embedding and head start from the bigrams of the corpus ({n_steps} of {FIT_STEPS} steps'
                                  f'{", cut to fit max_minutes" * (n_steps < FIT_STEPS)}); {human_time(seconds)} on the clock', flush=True)
@@ -306,7 +342,7 @@ def pieces(self: Run) -> list:  # of (ids, targets, dropout seeds), on the devic
         made.append([None if t is None else t.to(self.device, non_blocking=True) for t in tensors])
     return made
 
-# %% ../nbs/05_train.ipynb #2464856f
+# %% ../nbs/05_train.ipynb #cb2013d4
 @patch
 def gradients(self: Run) -> torch.Tensor:  # this rank's loss, nats a token
     "Add up the gradients of the pieces. The first pass may compile for long: a signal ends it at once, for nothing has changed yet."
@@ -314,8 +350,7 @@ def gradients(self: Run) -> torch.Tensor:  # this rank's loss, nats a token
     compiling = self.c['compile'] == 'on' and not self.warm
     with self.signals.interrupting() if compiling else contextlib.nullcontext():
         for i, (ids, targets, seeds) in enumerate(pieces):
-            quiet = self.ranks.world_size > 1 and i + 1 < len(pieces)
-            with self.forward.no_sync() if quiet else contextlib.nullcontext():
+            with last_piece(self.forward, i + 1 == len(pieces)):
                 with autocast(self.device, self.precision): loss = self.forward(ids, targets, dropout_seeds=seeds) / len(pieces)
                 loss.backward()
             total = total + loss.detach()
@@ -353,12 +388,12 @@ def heed_watch(
     self.write(row, f"step {s['step'] + 1:>6,}  {'left out' if skip else 'noted'}: {what}")
     return skip
 
-# %% ../nbs/05_train.ipynb #27ffea2c
+# %% ../nbs/05_train.ipynb #050dd2e3
 @patch
 def train_step(self: Run) -> tuple:  # (loss, gradient norm): scalars on the device; the loss is this rank's, nats a token
     "One optimizer step over one global batch."
     c, s, total = self.c, self.state, self.gradients()
-    norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), c['grad_clip'] or math.inf)
+    norm = clip_gradients(self.model, c['grad_clip'] or math.inf)
     self.lr = c['lr'] * lr_multiplier(s['step'], s['plan'], c['warmup_steps'], c['schedule'], c['decay_fraction'], c['min_lr_fraction'])
     skip = self.heed_watch(total, norm)
     for optimizer in self.optimizers.values():
@@ -370,7 +405,7 @@ def train_step(self: Run) -> tuple:  # (loss, gradient norm): scalars on the dev
     else: self.latest = (total, norm)
     return self.latest
 
-# %% ../nbs/05_train.ipynb #ab45e2c6
+# %% ../nbs/05_train.ipynb #7cb6076e
 @patch
 def measure(
     self: Run,
@@ -379,16 +414,19 @@ def measure(
     progress: bool = False,  # say how far it is
 ) -> dict:  # loss (nats a token), bits_per_byte, bytes, documents
     "The model's exact score on a split, shared among the ranks; raises Stopped if a signal comes in between."
-    chosen = validation_documents(split, max_bytes)[self.ranks.rank::self.ranks.world_size]
+    apart = 1 if self.sharded else self.ranks.world_size  # the ranks of a sharded model read everything together
+    chosen = validation_documents(split, max_bytes)[self.ranks.rank % apart::apart]
     def heed():
-        if self.signals.received: raise Stopped
+        if self.signals.received and not self.sharded: raise Stopped
     self.model.eval()
-    try: scores = score_documents(self.model, ((split.document(i)[:n], n_bytes) for i, n, n_bytes in chosen), self.data.tokenizer.eot_id,
-                                  device=self.device, precision=self.precision, progress=progress and self.ranks.is_main, before_batch=heed)
+    try:
+        with whole_tables(self.model):
+            scores = score_documents(self.model, ((split.document(i)[:n], n_bytes) for i, n, n_bytes in chosen), self.data.tokenizer.eot_id,
+                                     device=self.device, precision=self.precision, progress=progress and self.ranks.is_main, before_batch=heed)
     except Stopped: scores = None
     self.model.train()
     sums = torch.tensor([[s.bits, s.n_bytes, s.n_tokens, 1, 0] for s in scores or ()] or [[0.] * 5], dtype=torch.float64).sum(0)
-    bits, n_bytes, n_tokens, n, stopped = all_reduce(sums + torch.tensor([0, 0, 0, 0, scores is None]), 'sum').tolist()
+    bits, n_bytes, n_tokens, n, stopped = all_reduce(sums + torch.tensor([0, 0, 0, 0, scores is None]), 'mean' if self.sharded else 'sum').tolist()
     if stopped: raise Stopped
     return dict(loss=bits * math.log(2) / n_tokens, bits_per_byte=bits / n_bytes, bytes=int(n_bytes), documents=int(n))
 
@@ -466,16 +504,17 @@ def budget(self: Run) -> dict:
     "The run's budget: steps, minutes, tokens; 0 where there is no such limit."
     return {k: self.c[k] for k in ('max_steps', 'max_minutes', 'max_tokens')}
 
-# %% ../nbs/05_train.ipynb #a28c8135
+# %% ../nbs/05_train.ipynb #40df5555
 @patch
 def store(
     self: Run,
     best: bool = False,  # whether this is the best so far by validation
 ) -> None:
-    "Have the saver of chapter 04e write this moment; rank 0 alone does, without asking the others."
+    "Have the saver of chapter 04e write this moment; rank 0 alone does, without asking the others unless the model is in slices."
     s = self.state
     s['clock_s'], self.saved_at, self.saved_step = self.clock.seconds, time.perf_counter(), s['step']
-    if self.ranks.is_main: self.saver.save(s['step'], self.model, self.optimizers, {**s, 'budget': self.budget(), **self.identity()}, best)
+    model, optimizers = gather_run(self.model, self.optimizers, self.c) if self.sharded else (self.model, self.optimizers)
+    if self.ranks.is_main: self.saver.save(s['step'], model, optimizers, {**s, 'budget': self.budget(), **self.identity()}, best)
 
 # %% ../nbs/05_train.ipynb #1e878a35
 @patch
@@ -492,14 +531,16 @@ def save(
     self.saver.wait()
     barrier()
 
-# %% ../nbs/05_train.ipynb #d60e2e86
+# %% ../nbs/05_train.ipynb #3ae6dcd3
 @patch
 def load(
     self: Run,
     path: Path,  # a checkpoint's folder
 ) -> None:
     "Continue from a checkpoint: weights, optimizers, position, clock, plan, and the log up to that step."
-    state = load_checkpoint(path, self.model, self.optimizers, expect=self.identity())
+    model, optimizers = plain_twin(self.model, self.c) if self.sharded else (self.model, self.optimizers)
+    state = load_checkpoint(path, model, optimizers, expect=self.identity())
+    if self.sharded: scatter_run(self.model, self.optimizers, model, optimizers)
     self.state = {k: state.get(k, v) for k, v in self.state.items()}
     self.watch, self.saved_step = Watch(self.state['recent']), self.state['step']
     if state['budget'] != self.budget(): self.state['plan'] = None  # another budget gets a plan of its own
@@ -615,7 +656,7 @@ def loop(self: Run) -> str:  # 'finished' or 'stopped'
     self.clock.stop()
     return 'finished'
 
-# %% ../nbs/05_train.ipynb #474e9b74
+# %% ../nbs/05_train.ipynb #0b60f91d
 @patch
 def finish(self: Run) -> dict:  # the content of result.json
     "Measure the finished model on the whole valid split and write result.json."
@@ -629,7 +670,7 @@ def finish(self: Run) -> dict:  # the content of result.json
                   tokens_per_s=s['tokens'] / max(s['clock_s'] - s['start_s'], 1e-9), train_bits_per_byte=seen['bits_per_byte'],
                   valid_bits_per_byte=valid['bits_per_byte'], valid_loss=valid['loss'], valid_bytes=valid['bytes'],
                   valid_documents=valid['documents'], clock_s=s['clock_s'], start=c['start'], start_s=s['start_s'], start_steps=s['start_steps'], wall_s=time.perf_counter() - self.started,
-                  peak_rss_bytes=int(all_reduce(float(peak_rss_bytes()), 'max')), corpus_fingerprint=self.data.corpus_fingerprint,
+                  peak_rss_bytes=int(all_reduce(float(highest_memory()), 'max')), corpus_fingerprint=self.data.corpus_fingerprint,
                   tokenizer_fingerprint=self.data.tokenizer_fingerprint, budget=self.budget())
     if self.ranks.is_main:
         with disk_errors(self.folder/'result.json'): write_json(self.folder/'result.json', result)
@@ -652,16 +693,31 @@ def finished_before(self: Run) -> dict | None:
                                  'valid split); give it a larger budget to continue it', flush=True)
     return result
 
-# %% ../nbs/05_train.ipynb #411b37aa
+# %% ../nbs/05_train.ipynb #76ae31bd
 @patch
-def describe(self: Run) -> str:  # three lines
-    "What is about to be trained, on what, and where."
-    c, size = self.c, parameter_count(self.model.config)
+def plan(self: Run) -> Plan | None:  # None: only a time is given, and no step was tried yet
+    "What this run will take, as far as it can be known before it begins."
+    c, memory = self.c, self.c['memory']
+    passes = c['batch_tokens'] // c['context'] // self.ranks.world_size // c['per_device_batch']
+    step_s = memory['seconds'] and memory['seconds'] * passes
+    limits = [n for n in (c['max_steps'], math.ceil(c['max_tokens'] / c['batch_tokens']), step_s and int(60 * c['max_minutes'] / step_s)) if n]
+    if not limits: return None
+    steps = min(limits)
+    return Plan(c['preset'], parameter_count(self.model.config), self.train_text.n_tokens, steps * c['batch_tokens'], steps,
+                step_s and step_s * steps, memory['bytes'])
+
+# %% ../nbs/05_train.ipynb #136f78f3
+@patch
+def describe(self: Run) -> str:  # some lines
+    "What is about to be trained, on what, and where; what it will take, and what speaks against it."
+    c, size, plan = self.c, parameter_count(self.model.config), self.plan()
     return (f"{c['preset']} ({c['family']}): {human_count(size)} parameters, context {c['context']}, vocabulary {self.model.config.vocab_size:,}\n"
             f"text: {human_bytes(self.train_text.n_bytes)}, {human_count(self.train_text.n_tokens)} tokens to train on; "
             f"{human_bytes(self.valid_text.n_bytes)} to validate\n"
             f"on {self.ranks.world_size} × {self.device}, {self.precision}, {c['optimizer']} at {c['lr']:g}, {c['batch_tokens']:,} tokens a step "
-            f"({c['per_device_batch']} windows at a time), {'compiled' if c['compile'] == 'on' else 'eager'}; run {self.folder.name}")
+            f"({c['per_device_batch']} windows at a time), {'compiled' if c['compile'] == 'on' else 'eager'}"
+            f"{', recomputing' if c['recompute'] == 'on' else ''}{', ' + c['parallel'] if c['parallel'] != 'none' else ''}; run {self.folder.name}"
+            + ''.join(f'\n{line}' for line in ([plan.line(), *('WARNING: ' + w for w in plan.warnings())] if plan else ())))
 
 # %% ../nbs/05_train.ipynb #e7531904
 @patch
@@ -677,7 +733,7 @@ def leave(
     if status == 'finished': barrier()  # after a stop, others may have left already
     stop_ranks()
 
-# %% ../nbs/05_train.ipynb #27a2ce6e
+# %% ../nbs/05_train.ipynb #2087e19c
 @patch
 def go(self: Run) -> dict:  # the content of result.json, or status 'stopped' and step
     "Build, begin or continue, train and finish; a signal ends it with its state saved."
@@ -694,7 +750,7 @@ def go(self: Run) -> dict:  # the content of result.json, or status 'stopped' an
             if self.loop() == 'finished': result = self.finish()
     except (Stopped, RuntimeError) as e:
         if not isinstance(e, Stopped) and not (self.signals.received and self.ranks.world_size > 1): raise
-        if self.saver is not None and self.saved_step != self.state['step']: self.store()
+        if self.saver is not None and self.saved_step != self.state['step'] and not self.sharded: self.store()
         if self.saver is not None: self.saver.wait()
     self.close_tracker()
     return result or dict(status='stopped', step=self.state['step'])
