@@ -147,25 +147,31 @@ def test_labelled_sentences_and_their_bad_lines(tmp_path, capsys):
     assert judge_finder(sentences, lambda text, year: []).recall.value == 0
 
 
-def chain(texts, n_words, seed):
-    "Text of a model of word triples."
-    after, rng, out = {}, np.random.default_rng(seed), []
+def triples(texts):
+    "What follows each pair of words."
+    after = {}
     for words in (t.split() for t in texts):
-        for k in range(len(words) - 2): after.setdefault((words[k], words[k + 1]), []).append(words[k + 2])
-    keys = list(after)
-    while len(out) < n_words:
+        for pair, third in zip(zip(words, words[1:]), words[2:]): after.setdefault(pair, []).append(third)
+    return after
+
+
+def written(after, n_words, seed):
+    "Text of a model of word triples."
+    rng, keys, out = np.random.default_rng(seed), list(after), []
+    for die in rng.random(n_words):
         then = after.get(tuple(out[-2:]))
-        out += [then[rng.integers(len(then))]] if then else list(keys[rng.integers(len(keys))])
+        out += [then[int(die * len(then))]] if then else list(keys[int(die * len(keys))])
     return ' '.join(out)
 
 
 def test_one_per_cent_of_modern_text_is_flagged_and_its_clean_twin_is_not():
-    texts = [d.text for d in sample_documents(250_000, 5)]
+    texts = [d.text for d in sample_documents(400_000, 5)]
     count = lambda t: (len(late_words(t, LAST_YEAR)), len(t.split()))
-    real = count(' '.join(texts))
-    for seed in range(5):
-        clean, twin = (too_many(*count(chain(t, 10_000, seed)), *real) for t in (texts, contaminate(texts, .01, seed)))
-        assert clean > .01 > twin, (seed, clean, twin)
+    real, clean = count(' '.join(texts)), triples(texts)
+    for seed in range(6):
+        after = clean, triples(contaminate(texts, .01, seed))
+        alone, twin = (too_many(*count(written(a, 20_000, seed)), *real) for a in after)
+        assert alone > .01 > twin, (seed, alone, twin)
 
 
 def test_anachronism_metric_says_when_there_is_too_little():
