@@ -185,7 +185,7 @@ def rival_rows(
                                                resolves=c.resolves, sentence=c.sentence.replace('The first', name).replace('The second', row.name))
     return out
 
-# %% ../nbs/14_evaluate.ipynb #bee5fa90
+# %% ../nbs/14_evaluate.ipynb #f091fcbc
 @dataclass(frozen=True)
 class Settings:
     "What is to be measured."
@@ -203,7 +203,7 @@ class Settings:
     metrics: tuple | None = None  # names; None: all
     seed: int = 0  # of every choice
 
-PLUGINS = ('history',)  # chapters that enter metrics of their own, if they are there
+PLUGINS = ('history', 'cutoff')  # chapters that enter metrics of their own, if they are there
 
 def load_plugins() -> list[str]:  # the names of those that are there
     "Load the chapters that enter metrics of their own."
