@@ -7,7 +7,7 @@ __all__ = ['Snapshot', 'snapshot', 'list_checkpoints', 'step_of', 'best_step', '
            'write_snapshot', 'save_checkpoint', 'verify_checkpoint', 'load_checkpoint', 'rewind_checkpoints',
            'load_model', 'load_run', 'describe_checkpoints', 'verify_run', 'compare_checkpoints', 'is_locked', 'main']
 
-# %% ../nbs/04_checkpoint.ipynb #b2d73fe0
+# %% ../nbs/04_checkpoint.ipynb #d9fd7992
 import argparse, json, math, os, re, shutil, sys, time
 from dataclasses import dataclass
 from itertools import chain
@@ -18,8 +18,8 @@ import torch
 from .core import (CorruptFileError, HistlmError, atomic_folder, canonical_json, file_sha256, fsync_folder, human_bytes,
                          need_space, ranks, read_json, resolve_path, runs_root, write_json)
 from .model import GPT, ModelConfig
-from .state import (CheckpointError, DamagedError, MismatchError, layout, named_tensors, optimizer_state, read_header,
-                          read_safetensors, restore_optimizers, restore_rng, rng_state, write_safetensors)
+from .state import (CheckpointError, DamagedError, MismatchError, SafeTensors, layout, named_tensors, optimizer_state, read_header,
+                          restore_optimizers, restore_rng, rng_state, write_safetensors)
 from .record import MetricsLog, WriteError, disk_errors
 from .tokenizer import Tokenizer, load as load_tokenizer
 
@@ -258,7 +258,7 @@ def _read_meta(path):
     if meta.get('format') != 1: raise MismatchError(f'{path}: format {meta.get("format")!r}, this histlm reads 1')
     return meta
 
-# %% ../nbs/04_checkpoint.ipynb #477e6c66
+# %% ../nbs/04_checkpoint.ipynb #1f35c74c
 def load_checkpoint(
     path: Path,              # a checkpoint's folder, e.g. from `find_checkpoint`
     model: torch.nn.Module | None = None,  # filled in place; bare, compiled or DDP, on any device
@@ -271,7 +271,7 @@ def load_checkpoint(
     meta = _read_meta(path)
     _check_expected(path, meta['state'], expect)
     parts = dict(model=model is not None, optimizer=optimizers is not None, rng=optimizers is not None)
-    tensors = {k: read_safetensors(path/f'{k}.safetensors') for k, wanted in parts.items() if wanted}
+    tensors = {k: SafeTensors(path/f'{k}.safetensors') for k, wanted in parts.items() if wanted}
     if model is not None: _check_model(path, read_header(path/'model.safetensors'), meta['tied'], model)
     if optimizers is not None:
         restore_optimizers(model, optimizers, tensors['optimizer'], meta['optimizers'])
@@ -336,7 +336,7 @@ def load_run(
                     dict(tokenizer_fingerprint=state.get('tokenizer_fingerprint')))
     return model, tokenizer
 
-# %% ../nbs/04_checkpoint.ipynb #2aecbc64
+# %% ../nbs/04_checkpoint.ipynb #576c58d7
 def describe_checkpoints(
     run_dir: Path,  # the run's folder
 ) -> list[dict]:    # by step: name, step, bytes, saved [s since 1970], marks
@@ -350,6 +350,7 @@ def describe_checkpoints(
         kind, _, number = path.name.rpartition('-')
         whole = kind in ('step', 'replaced') and number.isdigit()
         step = int(number) if number.isdigit() else None
+        whole = whole and not (kind == 'replaced' and (folder/f'step-{number}').is_dir())
         marks = [m for m, yes in (('last', step == last), ('best', step == best)) if whole and yes] or (
             [] if whole else ['set aside'] if kind == 'abandoned' else ['left over, swept by the next save'])
         files = [f.stat() for f in path.rglob('*') if f.is_file()]
@@ -392,7 +393,7 @@ def verify_run(
     if good and (run/'config.json').exists(): found['fingerprints'] = _verdict(lambda: _check_chain(run, _read_meta(good[-1])))
     return found
 
-# %% ../nbs/04_checkpoint.ipynb #324b5516
+# %% ../nbs/04_checkpoint.ipynb #3f11afdb
 def compare_checkpoints(
     a: Path,  # a checkpoint's folder
     b: Path,  # another
@@ -400,7 +401,7 @@ def compare_checkpoints(
     "How two checkpoints differ: tensors by name with the largest difference, then step, state and settings."
     lines = []
     for file in _TENSOR_FILES:
-        x, y = (read_safetensors(resolve_path(p)/file) for p in (a, b))
+        x, y = (SafeTensors(resolve_path(p)/file) for p in (a, b))
         for name in sorted(x.keys() | y.keys()):
             if name not in x or name not in y: lines.append(f'{file}: {name} only in {"the first" if name in x else "the second"}')
             elif x[name].shape != y[name].shape or x[name].dtype != y[name].dtype:
@@ -424,7 +425,7 @@ def is_locked(
         except BlockingIOError: return True
     return False
 
-# %% ../nbs/04_checkpoint.ipynb #20eefde1
+# %% ../nbs/04_checkpoint.ipynb #2a7c7e0e
 def _list(a):
     "`list`: what is there."
     rows = describe_checkpoints(_run(a.run))
@@ -434,8 +435,8 @@ def _list(a):
 
 def _verify(a):
     "`verify`: read every byte."
-    found = verify_run(_run(a.run))
-    for name, wrong in found.items(): print(f'{name:<20} {"DAMAGED: " + wrong if wrong else "sound"}')
+    found = verify_run(run := _run(a.run))
+    for name, wrong in found.items(): print(f'{name:<20} {"DAMAGED: " + wrong.replace(f"{resolve_path(run)}/", "") if wrong else "sound"}')
     bad = [n for n, wrong in found.items() if wrong]
     print(f'{len(bad)} of {len(found)} damaged: {", ".join(bad)}. If the last checkpoint is, continue from the one before it with --resume previous' if bad else 'all sound')
     return 1 if bad else 0

@@ -109,8 +109,8 @@ def pick_matmul(
         if error <= MATMUL_ERROR and speed > rate: best, rate = path, speed
     return best
 
-# %% ../nbs/05_train.ipynb #7c8284bd
-class Stopped(Exception):
+# %% ../nbs/05_train.ipynb #26cf037b
+class Stopped(BaseException):
     "A signal came in the middle of something that can be left as it is."
 
 # %% ../nbs/05_train.ipynb #b7275e70
@@ -733,13 +733,25 @@ def leave(
     if status == 'finished': barrier()  # after a stop, others may have left already
     stop_ranks()
 
-# %% ../nbs/05_train.ipynb #2087e19c
+# %% ../nbs/05_train.ipynb #c76e5cbe
+@patch
+def soon(
+    self: StopSignals,
+    patience_s: float = 2.,  # how long to listen
+) -> bool:
+    "Whether a signal has come, or comes within a moment."
+    end = time.monotonic() + patience_s
+    while not self.received and time.monotonic() < end: time.sleep(.05)
+    return bool(self.received)
+
+# %% ../nbs/05_train.ipynb #4a57b47d
 @patch
 def go(self: Run) -> dict:  # the content of result.json, or status 'stopped' and step
     "Build, begin or continue, train and finish; a signal ends it with its state saved."
     result = None
     try:
         self.pulse.at('building')
+        barrier()  # every rank listens to signals now
         with self.signals.interrupting():
             self.build()
             self.open_folder()
@@ -749,7 +761,7 @@ def go(self: Run) -> dict:  # the content of result.json, or status 'stopped' an
             self.open_tracker()
             if self.loop() == 'finished': result = self.finish()
     except (Stopped, RuntimeError) as e:
-        if not isinstance(e, Stopped) and not (self.signals.received and self.ranks.world_size > 1): raise
+        if not isinstance(e, Stopped) and (self.ranks.world_size == 1 or not self.signals.soon()): raise
         if self.saver is not None and self.saved_step != self.state['step'] and not self.sharded: self.store()
         if self.saver is not None: self.saver.wait()
     self.close_tracker()
