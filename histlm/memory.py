@@ -258,7 +258,22 @@ def highest_memory() -> int:  # bytes
     "The most memory that this process has held so far, resets of the mark notwithstanding."
     return max(PeakMemory.highest, peak_rss_bytes())
 
-# %% ../nbs/04d_memory.ipynb #91abdbc7
+# %% ../nbs/04d_memory.ipynb #4312a3cb
+def _watched(model, c, windows, precision, recompute, hold, optimizers) -> float:
+    "Two steps; the seconds of the second."
+    device, sharded = next(model.parameters()).device, hasattr(model, 'set_requires_gradient_sync')
+    if recompute: recompute_blocks(model)
+    made = optimizers(model, c)
+    for _ in range(2):
+        started = time.perf_counter()
+        for last in (False, True)[not sharded:]:
+            if sharded: model.set_requires_gradient_sync(last or not hold)
+            trial_pass(model, windows, precision)
+        for o in made.values(): o.step()
+        if device.type == 'cuda': torch.cuda.synchronize(device)
+    return time.perf_counter() - started
+
+# %% ../nbs/04d_memory.ipynb #4b901722
 def trial_step(
     shape: ModelConfig,  # of the model
     c: dict,  # resolved settings, for the optimizers
@@ -277,20 +292,6 @@ def trial_step(
     gc.collect()
     if device.type == 'cuda': torch.cuda.empty_cache()
     return dict(bytes=peak.bytes if seconds < math.inf else math.inf, windows=windows, seconds=seconds, how=peak.how)
-
-def _watched(model, c, windows, precision, recompute, hold, optimizers) -> float:
-    "Two steps; the seconds of the second."
-    device, sharded = next(model.parameters()).device, hasattr(model, 'set_requires_gradient_sync')
-    if recompute: recompute_blocks(model)
-    made = optimizers(model, c)
-    for _ in range(2):
-        started = time.perf_counter()
-        for last in (False, True)[not sharded:]:
-            if sharded: model.set_requires_gradient_sync(last or not hold)
-            trial_pass(model, windows, precision)
-        for o in made.values(): o.step()
-        if device.type == 'cuda': torch.cuda.synchronize(device)
-    return time.perf_counter() - started
 
 # %% ../nbs/04d_memory.ipynb #6406a772
 MARGIN = .9  # share of the room that a trial may fill
@@ -321,7 +322,7 @@ def batch_sizes(
     "The divisors of a rank's windows, up to `most`."
     return [d for d in range(1, min(rows, most) + 1) if rows % d == 0]
 
-# %% ../nbs/04d_memory.ipynb #9d03f7d8
+# %% ../nbs/04d_memory.ipynb #17cd07d5
 def remedies(
     shape: ModelConfig,  # of the model that does not fit
     optimizer: str,  # 'muon' or 'adamw'
@@ -335,8 +336,8 @@ def remedies(
     found = [] if recompute else [[('recompute on (a third more time)', need())]]
     if optimizer == 'adamw': found.append([('optimizer muon', need(o='muon'))])
     if precision == 'fp32' and has_fast_bf16(device): found.append([('precision bf16', need(p='bf16'))])
-    shorter = [n for n in (shape.context // 2, shape.context // 4) if n >= 64]
-    found.append([(f'context {n}', need(dataclasses.replace(shape, context=n))) for n in shorter])
+    halves = lambda name, least: [(f'{name} {n}', need(dataclasses.replace(shape, **{name: n}))) for n in (getattr(shape, name) // 2, getattr(shape, name) // 4) if n >= least]
+    found += [halves('context', 16), halves('vocab_size', 256)]
     if device.type == 'cuda': found.append([(f'{n} GPUs with parallel fsdp', need(n=n)) for n in (2, 4, 8, 16, 32, 64) if n > ranks])
     smaller = {f'preset {name}': model_config(name, shape.family) for name in reversed(PRESETS)}
     found.append([(name, need(s)) for name, s in smaller.items() if parameter_count(s) < parameter_count(shape)])
@@ -361,7 +362,14 @@ def refuse(
                    f'for a step over {windows} window{"s" * (windows > 1)} at a time, and {device} has room for {human_bytes(room)}, {MARGIN:.0%} of which may be used. '
                    f'The cheapest remedies: {said or "a machine with more memory"}')
 
-# %% ../nbs/04d_memory.ipynb #7365d40a
+# %% ../nbs/04d_memory.ipynb #ae06e0cc
+def _measured(steps, expected, room, agree, shape, c, n, *args, **how):
+    "Bytes of a trial over n windows, the largest of all ranks; where the formula says that it would not fit by far, no trial is made."
+    if expected > 1.3 * room: return expected
+    steps[n] = trial_step(shape, c, n, *args, **how)
+    return agree(steps[n]['bytes'])
+
+# %% ../nbs/04d_memory.ipynb #f7401be1
 PLENTY = 10  # on a CPU: so much more room than the formula asks for needs no trial
 
 def fit_memory(
@@ -378,16 +386,10 @@ def fit_memory(
     room = -agree(-memory_room(device))
     for recompute in dict(auto=(False, True), on=(True,), off=(False,))[c['recompute']]:
         for hold in (True, False)[:1 + (ranks > 1)]:
-            formula, found = footprint(shape, c['optimizer'], precision, recompute, ranks, hold, device.type), dict(recompute=recompute, hold=hold, room=room)
+            formula, steps = footprint(shape, c['optimizer'], precision, recompute, ranks, hold, device.type), {}
+            found = dict(recompute=recompute, hold=hold, room=room)
             if device.type == 'cpu' and PLENTY * formula.total(sizes[-1]) <= room:
                 return dict(found, per_device_batch=sizes[-1], how='formula', bytes=formula.total(sizes[-1]), trials={}, seconds=None)
-            steps = {}
             def measure(n): return _measured(steps, formula.total(n), room, agree, shape, c, n, device, precision, recompute, hold, **how)
             n, trials = largest_batch(measure, sizes, room)
             if n: return dict(found, per_device_batch=n, how=steps[n]['how'], bytes=trials[n], seconds=steps[n]['seconds'], trials={str(k): v for k, v in trials.items()})
-
-def _measured(steps, expected, room, agree, shape, c, n, *args, **how):
-    "Bytes of a trial over n windows, the largest of all ranks; where the formula says that it would not fit by far, no trial is made."
-    if expected > 1.3 * room: return expected
-    steps[n] = trial_step(shape, c, n, *args, **how)
-    return agree(steps[n]['bytes'])
