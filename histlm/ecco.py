@@ -124,13 +124,16 @@ def find_speakers(
     loud = {s for s in often if s.upper() == s}
     return loud if sum(short[s] for s in loud) > sum(short[s] for s in often - loud) else often
 
-# %% ../nbs/09a_ecco.ipynb #73cb09f3
-def _strong_newlines(text: str) -> str:
-    "Mark newlines, or blank lines, as breaks where they seldom stand in mid-sentence."
-    for pattern in (r'\n[^\S\n]*\n\s*', r'\n(?<!\n\n)[^\S\n]*(?=\S)'):
+# %% ../nbs/09a_ecco.ipynb #73e33ba1
+_ENDED = '(?<=[.!?:;)\\]"”’])(?<![MmDdSs][rt][.])'  # but not behind Mr. and the like
+_BLANK_LINE, _LINE_END = r'\n[^\S\n]*\n\s*', r'\n(?<!\n\n)[^\S\n]*(?=\S)'
+
+def _strong_newlines(text: str, *patterns: str) -> str:
+    "Mark blank lines, or newlines, as breaks where they seldom stand in mid-sentence."
+    for pattern in patterns:
         found = [(text[m.start()-1:m.start()], text[m.end():m.end()+1], m) for m in re.finditer(pattern, text)]
         amid = sum(a not in '.!?:;)]"”’' or b.islower() for a, b, _ in found)
-        if len(found) > 4 and amid < 0.4 * len(found): text = re.sub(pattern + '(?![a-z])', '\x01', text)
+        if len(found) > 4 and amid < 0.7 * len(found): text = re.sub((_ENDED if amid >= 0.4 * len(found) else '') + pattern + '(?![a-z])', '\x01', text)
     return text
 
 # %% ../nbs/09a_ecco.ipynb #a0d56e4a
@@ -143,7 +146,7 @@ def _lines(piece: str) -> list[str]:
         else: runs.append([line])
     return [''.join(run) for run in runs]
 
-# %% ../nbs/09a_ecco.ipynb #900eb0e9
+# %% ../nbs/09a_ecco.ipynb #4da2beb1
 _NUMBERED_PARAGRAPH = re.compile(r'[.;:?!](?<=[a-z].)(?=[0-9]{1,3}\. ?[A-Z])')
 _DIRECTION = re.compile('[.;!?](?<=[a-z]{2}.)(?=[a-z]{3}[a-z ,.])')  # Holy Powers;kneels.
 _OPENINGS = ('CHAP', 'SECT', 'BOOK', 'LETT', 'PART', 'CANT', 'ACT ', 'SCEN', 'ESSA')
@@ -154,8 +157,8 @@ def cut_segments(
     margins: bool,  # True: the file's newlines are the print's margins and never a verse line's end
 ) -> tuple[list[str], list[bool]]:  # segments, and for each whether only a newline of the file divides it from the one before
     "Cut at the joints and at those newlines that may be line ends."
-    if margins: text = re.sub(r'(?<=[a-z])-\n(?=[a-z])', '∣', text).replace('\n', ' ')
-    else: text = _strong_newlines(text)
+    if margins: text = re.sub(r'(?<=[a-z])-\n(?=[a-z])', '∣', _strong_newlines(text, _BLANK_LINE)).replace('\n', ' ')
+    else: text = _strong_newlines(text, _BLANK_LINE, _LINE_END)
     out, last = [], 0
     for m in _JOINT.finditer(text):
         at, mark = _joint(text, m)

@@ -219,7 +219,7 @@ def decode_declared(
         if valid > 10 * max(1, odd - valid): raise
         return _printable(raw.decode(guess, 'replace'), name), f'{guess} (declared {declared.lower()})'
 
-# %% ../nbs/09_extract.ipynb #5e07e1b2
+# %% ../nbs/09_extract.ipynb #b1cf3bca
 _GUTENBERG = re.compile(r'Project Gutenberg|Gutenberg[ -]?(?:tm|™)|www\.gutenberg\.(?:org|net)|\*END\*? ?THE SMALL PRINT', re.I)
 _PETITION = re.compile(r'\b(?:To (?:the|his|ye)|Sheweth|humbl[ye]e?\b|Petic[io]+ne?r?|Petition|Sessions|Justices|pray)', re.I)
 _GLUED = re.compile(r'[A-Z](?:(?<=[a-z]{2}[A-Z])|(?<=[a-z.][.,;:!?)\]][A-Z])|(?<=[A-Z]{2}[.,;:!?][A-Z])(?=[ A-Z]))')
@@ -228,15 +228,12 @@ def _text_kind(text: str) -> str:
     "The kind of a plain text, by its traits."
     head = text[:60_000]
     if 'gutenberg' in (head + text[-25_000:]).lower() and (_GUTENBERG.search(head) or _GUTENBERG.search(text[-25_000:])): return 'gutenberg'
-    if len(text) < 40_000 and (text.count('\n') < 12 or max(map(len, text.split('\n'))) > 110):  # petitions are not wrapped
+    glued = {head[m.start() - 6:m.end() + 2] for m in _GLUED.finditer(head) if head[m.start() - 3:m.start()] != 'Mac'}
+    if len(text) < 40_000 and len(glued) < 8 and (text.count('\n') < 12 or max(map(len, text.split('\n'))) > 110):  # petitions are not wrapped
         gaps = any(sign in text for sign in ('[...]', '[---]', '[x]'))
         if (gaps or re.match(r'\W*To (?:the|his|ye)\b', text, re.I)) and len(_PETITION.findall(text)) > (2 if gaps else 5):
             return 'londonlives'
-    glued = set()
-    for m in _GLUED.finditer(head):
-        if head[m.start() - 3:m.start()] != 'Mac': glued.add(head[m.start() - 6:m.end() + 2])
-        if len(glued) > max(2, len(head) / 6000): return 'ecco'
-    return 'ecco' if '∣' in head and glued else 'text'
+    return 'ecco' if len(glued) > max(2, len(head) / 6000) or '∣' in head and glued else 'text'
 
 # %% ../nbs/09_extract.ipynb #3baa950d
 _ROOT = re.compile(r'<(?![?!])(?:[\w.-]+:)?([\w.-]+)')
