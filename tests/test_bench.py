@@ -5,11 +5,12 @@ import numpy as np
 import pytest, torch
 
 from conftest import PYTHON, ROOT, run
-from histlm import bench
-from histlm.bench import (BenchError, Conditions, Measured, PlainGPT, ROWS, TARGETS, Target, alternate, append_line, bench_main, chosen_rows,
-                          memory_of, paired_ratios, read_results, recorded, table, target_line)
+from histlm import bench, rows
+from histlm.bench import ROWS, TARGETS, Target, append_line, bench_main, chosen_rows, read_results, recorded, table, target_line
 from histlm.core import environment
 from histlm.model import GPT, ModelConfig
+from histlm.rivals import BenchError, PlainGPT, alternate, paired_ratios
+from histlm.rows import Conditions, Measured, memory_of
 
 TINY = dict(corpus='sample:300kB', vocab_size=800, context=32, batch_tokens=256)
 MACHINE = dict(processor='Abacus', threads=2, gpus=[])
@@ -260,9 +261,9 @@ def test_the_baseline_computes_the_gpt2_family(shape):
 
 
 def test_the_record_says_how_many_windows_each_rival_takes():
-    makers = bench.step_makers('a', 'fp32', Conditions(settings={**TINY, 'per_device_batch': 4}))
-    here, _ = bench.gather_steps(makers, ('plain', 'histlm eager'), twins=False)
-    assert bench.step_facts(here)['per_device_batch'] == {'plain': 4, 'histlm eager': 4}
+    makers = rows.step_makers('a', 'fp32', Conditions(settings={**TINY, 'per_device_batch': 4}))
+    here, _ = rows.gather_steps(makers, ('plain', 'histlm eager'), twins=False)
+    assert rows.step_facts(here)['per_device_batch'] == {'plain': 4, 'histlm eager': 4}
 
 
 def test_memory_is_that_of_a_process_of_its_own():
