@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['HistlmError', 'CorruptFileError', 'DiskSpaceError', 'DeviceError', 'project_root', 'data_root', 'runs_root',
-           'resolve_path', 'fsync_folder', 'atomic_open', 'atomic_folder', 'write_json', 'read_json', 'human_bytes',
-           'need_space', 'file_lock', 'canonical_json', 'fingerprint', 'file_sha256', 'short', 'derive_seed',
-           'set_seed', 'Ranks', 'ranks', 'pick_device', 'has_fast_bf16', 'pick_precision', 'autocast', 'start_ranks',
-           'stop_ranks', 'all_reduce', 'broadcast', 'barrier', 'human_count', 'human_time', 'progress', 'n_cores',
-           'environment', 'peak_rss_bytes']
+           'PathError', 'resolve_path', 'fsync_folder', 'atomic_open', 'atomic_folder', 'write_json', 'read_json',
+           'human_bytes', 'need_space', 'file_lock', 'canonical_json', 'fingerprint', 'file_sha256', 'short',
+           'derive_seed', 'set_seed', 'Ranks', 'ranks', 'pick_device', 'has_fast_bf16', 'pick_precision', 'autocast',
+           'start_ranks', 'stop_ranks', 'all_reduce', 'broadcast', 'barrier', 'human_count', 'human_time', 'progress',
+           'n_cores', 'environment', 'resident_bytes', 'peak_rss_bytes']
 
 # %% ../nbs/00_core.ipynb #c757b63b
 import contextlib, dataclasses, hashlib, json, math, os, platform, resource, shutil, sys, tempfile, time
@@ -56,13 +56,21 @@ def runs_root() -> Path:  # `$HISTLM_RUNS`, or `runs/` below the project's root
     "The folder of training runs, one sub-folder a run."
     return Path(os.environ.get('HISTLM_RUNS') or project_root()/'runs').resolve()
 
-# %% ../nbs/00_core.ipynb #a428172b
+# %% ../nbs/00_core.ipynb #1de8d7ca
+class PathError(HistlmError):
+    "A path that leads nowhere, since its links form a circle."
+
+# %% ../nbs/00_core.ipynb #d91019c2
 def resolve_path(
     path: str | os.PathLike,  # absolute, starting with `~`, or relative to the project's root
 ) -> Path:  # absolute path; it need not exist
-    "An absolute path; a relative one starts at the project's root, wherever the caller stands."
+    "An absolute path; a relative one starts at the project's root, wherever the caller stands; raises PathError for links in a circle."
     path = Path(path).expanduser()
-    return path.resolve() if path.is_absolute() else (project_root()/path).resolve()
+    whole = path if path.is_absolute() else project_root()/path
+    with contextlib.suppress(RuntimeError):  # a newer Python returns a link that leads to itself instead
+        found = whole.resolve()
+        if not any(p.is_symlink() for p in (found, *found.parents)): return found
+    raise PathError(f'{path} leads in a circle: it is a link, or lies behind one, that comes back to itself. Remove the link, or name its goal.')
 
 # %% ../nbs/00_core.ipynb #c63296c0
 def fsync_folder(
@@ -460,8 +468,18 @@ def _code_version() -> dict:
         found['modified'] = bool(git('status', '--porcelain', '--untracked-files=no').strip())
     return found
 
-# %% ../nbs/00_core.ipynb #07ed3c3f
-def peak_rss_bytes() -> int:
-    "The most memory that this process has held so far, in bytes (resident set; Linux counts it in kB, macOS in bytes)."
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+# %% ../nbs/00_core.ipynb #3ddc1a95
+def resident_bytes(
+    kind: str = 'VmRSS',  # 'VmRSS': now; 'VmHWM': the most so far
+) -> int:
+    "This process's resident memory as the kernel has it; where there is no /proc, the peak for both."
+    with contextlib.suppress(OSError):
+        for line in Path('/proc/self/status').read_text().splitlines():
+            if line.startswith(kind + ':'): return 1024 * int(line.split()[1])
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # a child begins with its parent's; Linux counts it in kB, macOS in bytes
     return peak if sys.platform == 'darwin' else peak * 1024
+
+# %% ../nbs/00_core.ipynb #7d40f0df
+def peak_rss_bytes() -> int:
+    "The most memory that this process has held so far, in bytes (resident set)."
+    return resident_bytes('VmHWM')
