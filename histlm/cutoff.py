@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = ['CARRIERS', 'LEAST_EACH_SIDE', 'HANSEN_95', 'LAST_YEAR', 'LEAST_WORDS', 'PERIODS', 'CutoffError', 'Surprise',
            'surprises', 'Jump', 'find_jump', 'Late', 'late_words', 'Labelled', 'read_labelled', 'Judged',
-           'judge_finder', 'main', 'late_rate', 'measure_cutoff', 'draw_cutoff', 'too_many', 'measure_anachronism',
-           'dated_forms', 'agreement', 'openings', 'measure_staying']
+           'judge_finder', 'main', 'poisson_upper', 'late_rate', 'measure_cutoff', 'draw_cutoff', 'too_many',
+           'measure_anachronism', 'dated_forms', 'agreement', 'openings', 'measure_staying']
 
-# %% ../nbs/15a_cutoff.ipynb #988d4623
+# %% ../nbs/15a_cutoff.ipynb #9d1c4715
 import argparse, json, math, re, sys
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from .tasks import span_bits
 class CutoffError(HistlmError):
     "Words, sentences or settings from which nothing about time can be measured."
 
-# %% ../nbs/15a_cutoff.ipynb #7a090d72
+# %% ../nbs/15a_cutoff.ipynb #e164ddee
 CARRIERS = ('There was much talk in the town of the {}.', 'He told me that he had never heard of {} before.')
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ class Surprise:
     bits: float  # mean over the carriers
     tokens: int  # into how many the model's tokenizer cuts it
 
+# %% ../nbs/15a_cutoff.ipynb #413dff50
 def surprises(
     subject,  # a Subject of chapter 13b
     words: dict | None = None,  # word -> year; None: the dated list of chapter 10a
@@ -51,7 +52,7 @@ def surprises(
     tokens = [len(ids) for ids in subject.tokenizer.encode_batch([' ' + w for w in order])]
     return [Surprise(w, words[w], float(b), n) for w, b, n in zip(order, bits, tokens)]
 
-# %% ../nbs/15a_cutoff.ipynb #4890abb4
+# %% ../nbs/15a_cutoff.ipynb #e5aa44c3
 LEAST_EACH_SIDE = 15
 HANSEN_95 = 7.35
 
@@ -65,11 +66,31 @@ class Jump:
     p: float  # share of shuffles with a jump as good
     n: int  # words
 
+# %% ../nbs/15a_cutoff.ipynb #e2ea1550
 def _residual(design: np.ndarray, y: np.ndarray) -> np.ndarray:
     "What a linear fit leaves of y (N,) or (N, K)."
     return y - design @ np.linalg.lstsq(design, y, rcond=None)[0]
 
-# %% ../nbs/15a_cutoff.ipynb #ba144b32
+# %% ../nbs/15a_cutoff.ipynb #e77affd9
+def _columns(seen: list) -> tuple:  # design (N, 5), cuts (C,), steps (N, C) without what the design explains, of length one
+    "What is taken out of the surprise of words in the order of their years, and the cuts that are tried."
+    years, k = np.array([s.year for s in seen], float), LEAST_EACH_SIDE
+    size = [[len(s.word), s.word.count(' '), s.tokens] for s in seen]
+    design = np.column_stack([np.ones(len(seen)), size, (years - years.mean()) / 100])
+    cuts = np.unique(years[k:len(seen) - k])
+    cuts = cuts[[k <= (years > c).sum() <= len(seen) - k for c in cuts]]
+    steps = _residual(design, (years[:, None] > cuts).astype(float))
+    return design, cuts, steps / (np.sqrt((steps ** 2).sum(0)) + 1e-12)
+
+# %% ../nbs/15a_cutoff.ipynb #be628ad2
+def _verdict(cuts, fit, left, level_of_cut, p, n, level) -> Jump:
+    "The jump at the best cut with the interval of all that explain nearly as much, or none."
+    best = int(fit.argmax())
+    if p > level or left <= 0: return Jump(None, None, None, level_of_cut, p, n)
+    near = cuts[n * (fit[best] - fit) / left <= HANSEN_95]
+    return Jump(int(cuts[best]), int(near[0]), int(near[-1]), level_of_cut, p, n)
+
+# %% ../nbs/15a_cutoff.ipynb #3d76182b
 def find_jump(
     seen: list,  # of Surprise
     seed: int = 0,  # of the shuffles
@@ -77,34 +98,18 @@ def find_jump(
     level: float = .05,  # a jump counts if a smaller share of the shuffles has one as good
 ) -> Jump:
     "The year after which words are dearer; raises CutoffError for too few words."
-    seen = sorted(seen, key=lambda s: s.year)
+    seen, n = sorted(seen, key=lambda s: s.year), len(seen)
+    if n < 4 * LEAST_EACH_SIDE: raise CutoffError(f'{n} dated words are too few to place a jump; give at least {4 * LEAST_EACH_SIDE}')
+    design, cuts, steps = _columns(seen)
     years, bits = np.array([s.year for s in seen], float), np.array([s.bits for s in seen])
-    n, k = len(seen), LEAST_EACH_SIDE
-    if n < 4 * k: raise CutoffError(f'{n} dated words are too few to place a jump; give at least {4 * k}')
-    cuts = np.unique(years[k:n - k])
-    cuts = cuts[[k <= (years > c).sum() <= n - k for c in cuts]]
-    letters, spaces = np.array([len(s.word) for s in seen], float), np.array([s.word.count(' ') for s in seen], float)
-    tokens = np.array([s.tokens for s in seen], float)
-    design = np.stack([np.ones(n), letters, spaces, tokens, (years - years.mean()) / 100], 1)
-    steps = _residual(design, (years[:, None] > cuts).astype(float))
-    steps /= np.sqrt((steps ** 2).sum(0)) + 1e-12
     rest = _residual(design, bits)
     fit = np.maximum(rest @ steps, 0) ** 2                              # how much each cut explains
-    best, total = int(fit.argmax()), float((rest ** 2).sum())
-    rng = np.random.default_rng(seed)
+    rng, total = np.random.default_rng(seed), float((rest ** 2).sum())
     drawn = _residual(design, np.stack([rng.permutation(rest) for _ in range(shuffles)], 1))
     others = np.maximum(steps.T @ drawn, 0).max(0) ** 2
-    p = (1 + int((others >= fit[best] * (1 - 1e-9)).sum())) / (1 + shuffles)
-    return _jump(cuts, fit, best, total, p if total > 1e-9 else 1., level, years, bits, design)
-
-def _jump(cuts, fit, best, total, p, level, years, bits, design) -> Jump:
-    "The verdict on the best cut: its height, its interval, or none."
-    n, left = len(years), total - fit[best]
-    full = np.column_stack([design, years > cuts[best]])
-    height = float(np.linalg.lstsq(full, bits, rcond=None)[0][-1])
-    if p > level or left <= 0: return Jump(None, None, None, height, p, n)
-    near = cuts[n * (fit[best] - fit) / left <= HANSEN_95]
-    return Jump(int(cuts[best]), int(near[0]), int(near[-1]), height, p, n)
+    p = (1 + int((others >= fit.max() * (1 - 1e-9)).sum())) / (1 + shuffles) if total > 1e-9 else 1.
+    height = np.linalg.lstsq(np.column_stack([design, years > cuts[fit.argmax()]]), bits, rcond=None)[0][-1]
+    return _verdict(cuts, fit, total - fit.max(), float(height), p, n, level)
 
 # %% ../nbs/15a_cutoff.ipynb #a95c0b09
 @dataclass(frozen=True)
@@ -130,7 +135,7 @@ def late_words(
         found += [Late(*m.span(), m[0], m[0], number) for m in re.finditer(rf'\b{number}\b', text)]
     return sorted(found, key=lambda l: (l.start, -l.end))
 
-# %% ../nbs/15a_cutoff.ipynb #9d0434fe
+# %% ../nbs/15a_cutoff.ipynb #e8c14026
 @dataclass(frozen=True)
 class Labelled:
     "A sentence with its year, and what in it is too young."
@@ -139,6 +144,7 @@ class Labelled:
     text: str  # the sentence
     late: tuple  # the words that are younger, as they stand in the text; empty: a clean sentence
 
+# %% ../nbs/15a_cutoff.ipynb #1c51cf62
 def _label_fault(row, seen: set) -> str:
     "What is wrong with an object of the file, or ''."
     if not isinstance(row, dict): return 'no JSON object'
@@ -167,7 +173,7 @@ def read_labelled(
                                    'a line is {"id": …, "year": 1600, "text": …, "late": […]}')
     return rows, bad
 
-# %% ../nbs/15a_cutoff.ipynb #1302bd82
+# %% ../nbs/15a_cutoff.ipynb #fd6908ae
 @dataclass(frozen=True)
 class Judged:
     "How a finder did on labelled sentences."
@@ -177,6 +183,7 @@ class Judged:
     missed: tuple  # (id, word) it did not find
     false: tuple  # (id, text found) in a sentence where that is not late
 
+# %% ../nbs/15a_cutoff.ipynb #8748396b
 def _same(found: str, label: str) -> bool:
     "Whether one of the two holds the other, whatever the case."
     return found.lower() in label.lower() or label.lower() in found.lower()
@@ -214,7 +221,20 @@ def main(
     for kind in ('missed', 'false'): print(f'{kind}: ' + ('; '.join(f'{i} {w}' for i, w in getattr(judged, kind)) or 'none'))
     return 0
 
-# %% ../nbs/15a_cutoff.ipynb #e5c242a6
+# %% ../nbs/15a_cutoff.ipynb #606eda38
+def poisson_upper(
+    hits: int,  # counted
+    tail: float = .025,  # probability of so few hits or fewer at the upper end
+) -> float:  # the largest mean that the count does not exclude
+    "Upper end of the exact interval of a count; above zero where nothing was found."
+    low, high = 0., 10. + 3 * hits
+    for _ in range(60):
+        m = (low + high) / 2
+        below = sum(math.exp(-m + k * math.log(m) - math.lgamma(k + 1)) for k in range(hits + 1))
+        low, high = (m, high) if below > tail else (low, m)
+    return low
+
+# %% ../nbs/15a_cutoff.ipynb #70f9ce05
 LAST_YEAR = 1850
 LEAST_WORDS = 200
 
@@ -229,7 +249,10 @@ def late_rate(
         hits.append(len(found)); words.append(len(text.split()))
         shown += [f'{l.word} ({l.year}): …{" ".join(text[max(0, l.start - 40):l.end + 40].split())}…' for l in found]
     if sum(words) == 0: return None, shown
-    return ratio_interval(np.array(hits, float) * 1e4, np.array(words, float)), shown
+    rate = ratio_interval(np.array(hits, float) * 1e4, np.array(words, float))
+    if rate.low is None: return rate, shown
+    high = max(rate.high, poisson_upper(sum(hits)) * 1e4 / sum(words))
+    return replace(rate, low=max(0., rate.low), high=high, method=rate.method + ', at least the count\'s'), shown
 
 # %% ../nbs/15a_cutoff.ipynb #cd35b518
 def measure_cutoff(
@@ -278,7 +301,7 @@ def too_many(
     total, share = hits + real_hits, words / (words + real_words)
     return float(sum(math.comb(total, k) * share ** k * (1 - share) ** (total - k) for k in range(hits, total + 1)))
 
-# %% ../nbs/15a_cutoff.ipynb #52a2c31e
+# %% ../nbs/15a_cutoff.ipynb #6474f258
 def measure_anachronism(
     case,  # a Case of chapter 13d
 ) -> list:  # of Finding
@@ -289,13 +312,13 @@ def measure_anachronism(
     if ours is None or ours.n < 2 or words < LEAST_WORDS:
         return [Finding('history/anachronism', None, missing=f'the model wrote fewer than {LEAST_WORDS} words')]
     floor = {} if real is None else {'real texts': real.value}
-    return [Finding('history/anachronism', ours.value, f'late words in 10,000 (after {LAST_YEAR})', ours.low and max(0., ours.low), ours.high, ours.n, 'lower', floor,
+    return [Finding('history/anachronism', ours.value, f'late words in 10,000 (after {LAST_YEAR})', ours.low, ours.high, ours.n, 'lower', floor,
                     'how often its own text has a word, a phrase or a year that is first attested later',
                     'not that the rest is of its period: the list is short, and ideas can be too young in old words; a zero over few words is weak, see the interval',
                     worst=tuple(shown[:5]), best=tuple('a hit in a real text: ' + a for a in alarms[:3]),
                     details={'hits': len(shown), 'words': words, 'hits_in_real_texts': len(alarms), 'p': too_many(len(shown), words, len(alarms), n_real)})]
 
-# %% ../nbs/15a_cutoff.ipynb #eb3cd931
+# %% ../nbs/15a_cutoff.ipynb #2a0d2574
 def dated_forms() -> list:  # of (old form, new form, last year of the old, first year of the new)
     "Single words whose period is stated by the changes of chapter 15; not the long s, which cleaning takes out of a corpus."
     rows, _ = read_table((resources.files('histlm')/'history_voice.tsv').read_text(encoding='utf-8'), VOICE_COLUMNS)
@@ -303,6 +326,7 @@ def dated_forms() -> list:  # of (old form, new form, last year of the old, firs
              if ' ' not in r['old'] + r['new'] and r['feature'] not in ('its', 'passive in -ing', 'long s')}
     return [(old, new, *years) for (old, new), years in sorted(plain.items())]
 
+# %% ../nbs/15a_cutoff.ipynb #4a0c347b
 def agreement(
     text: str,  # any text
     period: int,  # a year
@@ -317,7 +341,7 @@ def agreement(
         elif period >= late: right, wrong = right + news, wrong + olds
     return right / (right + wrong) if right + wrong else None
 
-# %% ../nbs/15a_cutoff.ipynb #b7aecde2
+# %% ../nbs/15a_cutoff.ipynb #bfb59448
 PERIODS = (1590, 1690, 1790, 1840)
 
 def openings() -> list:  # of (period, text)
@@ -325,6 +349,7 @@ def openings() -> list:  # of (period, text)
     rows, _ = read_table((resources.files('histlm')/'history_leads.tsv').read_text(encoding='utf-8'), LEAD_COLUMNS)
     return [(int(r['period']), r['text']) for r in rows]
 
+# %% ../nbs/15a_cutoff.ipynb #e857f420
 def measure_staying(
     case,  # a Case of chapter 13d
 ) -> list:  # of Finding
