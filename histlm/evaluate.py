@@ -105,7 +105,7 @@ def _extracted(path: Path, record: dict) -> tuple[str, dict]:
     except OSError as e: raise EvaluateError(f'it cannot be opened: {e.strerror}') from None
     return '\n\n'.join(p.text for p in parts if p.text), merged_record(record, parts[0].meta if parts else {})
 
-# %% ../nbs/14_evaluate.ipynb #af70dc39
+# %% ../nbs/14_evaluate.ipynb #cda606f2
 GENRE_WORDS = dict(sermon='sermons?|preached', play='tragedy|comedy|farce|opera|a play|masque', poem='poems?|verses|odes?|elegy|ballads?|epistles?', letter='letters?', history='history|annals|chronicles?|memoirs',
                    travel='voyages?|travels|journey|tour', trial='trials?|proceedings|old bailey|sessions', law='acts?|statutes?|bill', novel='novel|adventures|romance')
 ARCHIVE_GENRES = dict(oldbailey='trial', londonlives='petition', plays='play', standardebooks='book')
@@ -119,13 +119,14 @@ def genre_of(
     hits = [(m.start(), g) for g, words in GENRE_WORDS.items() if (m := re.search(rf'\b(?:{words})\b', title))]
     return min(hits)[1] if hits else document.source or 'not known'
 
+# %% ../nbs/14_evaluate.ipynb #33f3dfec
 def decade_of(
     document: Document,  # with or without year
 ) -> str:  # such as '1720s'
     "The decade of a document."
     return f'{document.year // 10 * 10}s' if document.year else 'not known'
 
-# %% ../nbs/14_evaluate.ipynb #b143e5d5
+# %% ../nbs/14_evaluate.ipynb #e38cbe31
 def grouped(
     documents: list[Document],  # that were scored
     bits: np.ndarray,  # (n,) bits of each
@@ -138,10 +139,10 @@ def grouped(
     for name in sorted(set(names)):
         mine = np.array([n == name for n in names])
         e = ratio_interval(np.asarray(bits)[mine], sizes[mine])
-        out[name] = dict(bits_per_byte=e.value, low=e.low, high=e.high, documents=e.n, bytes=int(sizes[mine].sum()), note='' if e.low is not None else e.method)
+        out[name] = dict(bits_per_byte=e.value, low=None if e.low is None else max(0., e.low), high=e.high, documents=e.n, bytes=int(sizes[mine].sum()), note='' if e.low is not None else e.method)
     return out
 
-# %% ../nbs/14_evaluate.ipynb #e0a48504
+# %% ../nbs/14_evaluate.ipynb #b1ad7711
 @dataclass
 class Row:
     "A line of the table of rivals."
@@ -149,6 +150,7 @@ class Row:
     bits: np.ndarray | None = None  # (n,) bits of each document; None: missing
     note: str = ''  # what it has read, or why it is missing
 
+# %% ../nbs/14_evaluate.ipynb #c724ab1a
 def rivals(
     documents: list[Document],  # what is scored
     tokenizer,  # the run's own
@@ -185,7 +187,7 @@ def rival_rows(
                                                resolves=c.resolves, sentence=c.sentence.replace('The first', name).replace('The second', row.name))
     return out
 
-# %% ../nbs/14_evaluate.ipynb #f091fcbc
+# %% ../nbs/14_evaluate.ipynb #dc929f5a
 @dataclass(frozen=True)
 class Settings:
     "What is to be measured."
@@ -203,7 +205,8 @@ class Settings:
     metrics: tuple | None = None  # names; None: all
     seed: int = 0  # of every choice
 
-PLUGINS = ('history', 'cutoff')  # chapters that enter metrics of their own, if they are there
+# %% ../nbs/14_evaluate.ipynb #b3605658
+PLUGINS = ('history',)  # chapters that enter metrics of their own, if they are there
 
 def load_plugins() -> list[str]:  # the names of those that are there
     "Load the chapters that enter metrics of their own."
@@ -258,7 +261,7 @@ def _corpus_of(run: str):
     try: return open_corpus(read_json(config)['corpus'])
     except (HistlmError, KeyError) as e: raise EvaluateError(f'the documents that {Path(run).name} held out are not here ({e}); give --documents.') from None
 
-# %% ../nbs/14_evaluate.ipynb #37213c70
+# %% ../nbs/14_evaluate.ipynb #fd737f67
 def against_rows(
     s: Settings,  # with `against`
     documents: list[Document],  # what is scored
@@ -266,14 +269,15 @@ def against_rows(
     "The other runs."
     out = []
     for name in s.against:
-        run, _, checkpoint = name.partition('@')
+        run, _, which = name.partition('@')
         try:
-            other = load_subject(run, int(checkpoint) if checkpoint.isdigit() else checkpoint or s.checkpoint if s.checkpoint in ('best', 'last') else checkpoint or 'best', s.device)
+            other = load_subject(run, int(which) if which.isdigit() else which or 'best', s.device)
             bits = other.token_bits(other.tokenizer.encode_batch([d.text for d in documents]), progress=True)
             out.append(Row(other.name, np.array([b.sum() for b in bits]), f'{other.model.config.family}, vocabulary {other.model.config.vocab_size:,}'))
         except HistlmError as e: out.append(Row(Path(run).name, None, str(e).replace(str(resolve_path(run)), Path(run).name)))
     return out
 
+# %% ../nbs/14_evaluate.ipynb #beb8df21
 def task_findings(
     case: Case,  # with the model
     tasks: tuple,  # JSONL files
@@ -324,7 +328,7 @@ def evaluate(
                   missing=[dict(what=f.name, why=f.missing) for f in findings if f.value is None] + [dict(what=r.name, why=r.note) for r in rows if r.bits is None])
     return plain(report), findings
 
-# %% ../nbs/14_evaluate.ipynb #ad4c5fac
+# %% ../nbs/14_evaluate.ipynb #b4256587
 def draw_groups(
     report: dict,  # of `evaluate`
 ):  # a matplotlib figure
@@ -340,6 +344,7 @@ def draw_groups(
     ax.set(xlabel='decade', ylabel='bits per byte', title='Lower is better; lines are 95 % intervals, the dashed line is all documents')
     return fig
 
+# %% ../nbs/14_evaluate.ipynb #7ecbf93b
 def draw_rivals(
     report: dict,  # of `evaluate`
 ):  # a matplotlib figure
@@ -353,7 +358,7 @@ def draw_rivals(
     ax.set(xlabel='bits per byte (lower is better; the lines overlap more than paired differences do)')
     return fig
 
-# %% ../nbs/14_evaluate.ipynb #dcea1df7
+# %% ../nbs/14_evaluate.ipynb #3cd56952
 def _number(value, digits: int = 4) -> str:
     "A number for a table; a missing one is a dash."
     return '–' if value is None else f'{value:.{digits}f}'
@@ -368,6 +373,7 @@ def _embedded(fig) -> str:
     fig.savefig(raw, format='png', dpi=80, metadata={'Software': None})
     return 'data:image/png;base64,' + base64.b64encode(raw.getvalue()).decode()
 
+# %% ../nbs/14_evaluate.ipynb #00b61271
 def group_blocks(
     report: dict,  # of `evaluate`
 ) -> list[Block]:
@@ -377,11 +383,12 @@ def group_blocks(
     out = [Block('heading', 'Bits per byte'), Block('text', f'**{_number(total["bits_per_byte"])} bits per byte** ({_span(total["low"], total["high"])}) on {total["documents"]:,} documents, {human_bytes(total["bytes"])}.{single}'),
            Block('picture', 'Bits per byte by decade.', file=_embedded(draw_groups(report)))]
     for key, word in (('by_source', 'archive'), ('by_genre', 'genre'), ('by_decade', 'decade')):
+        if key == 'by_genre' and report['bits_per_byte'][key] == report['bits_per_byte']['by_source']: continue  # archives that are genres
         rows = [(k, _number(r['bits_per_byte']), _span(r['low'], r['high']), f'{r["documents"]:,}', human_bytes(r['bytes'])) for k, r in report['bits_per_byte'][key].items()]
         out.append(Block('table', rows=((word, 'bits per byte', '95 % interval', 'documents', 'text'), *rows)))
-    return [*out, Block('text', 'Intervals are over documents, with degrees of freedom from their lengths; where a few long documents carry a group they are wide. Documents of one author or form are less independent than is assumed here.')]
+    return [*out, Block('text', 'Intervals are over documents, with degrees of freedom from their lengths; where a few long documents carry a group, or it has two or three documents only, they are wide and may reach down to 0. Documents of one author or form are less independent than is assumed here.')]
 
-# %% ../nbs/14_evaluate.ipynb #b45bde9e
+# %% ../nbs/14_evaluate.ipynb #440064ca
 def rival_blocks(
     report: dict,  # of `evaluate`
 ) -> list[Block]:
@@ -392,6 +399,7 @@ def rival_blocks(
     return [Block('heading', 'Beside its rivals, on the same documents'), Block('picture', 'All on the same documents.', file=_embedded(draw_rivals(report))),
             Block('table', rows=(('who', 'bits per byte', '95 % interval', 'model less rival', 'interval of the difference'), *rows)), *said]
 
+# %% ../nbs/14_evaluate.ipynb #90a80cf3
 def finding_blocks(
     findings: list[Finding],  # those of one metric
     draw: Callable | None = None,  # its picture
@@ -425,7 +433,7 @@ def page(
     blocks.append(Block('table', rows=(('what', 'why'), *gone)) if gone else Block('text', 'Nothing.'))
     return to_html(blocks, f'{report["run"]}: evaluation')
 
-# %% ../nbs/14_evaluate.ipynb #47393873
+# %% ../nbs/14_evaluate.ipynb #468d61c1
 EPILOG = '''examples:
   python -m histlm.evaluate runs/real                          what the run held out, against xz, PPMd and Kneser-Ney
   python -m histlm.evaluate runs/real --quick                  a first look
@@ -436,6 +444,7 @@ EPILOG = '''examples:
 Writes report.html and report.json below RUN/evaluation/ (or --out). The run may still be training.
 exit codes: 0 measured (what is missing is said at the end of the report), 1 nothing could be measured, with the reason'''
 
+# %% ../nbs/14_evaluate.ipynb #bf7f5255
 def evaluate_parser() -> argparse.ArgumentParser:
     "The options of the command."
     p = argparse.ArgumentParser('python -m histlm.evaluate', description='Measure a run.', epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -456,11 +465,12 @@ def evaluate_parser() -> argparse.ArgumentParser:
     p.add_argument('--out', metavar='DIR', help='where report.html and report.json go')
     return p
 
-# %% ../nbs/14_evaluate.ipynb #1b8e9990
+# %% ../nbs/14_evaluate.ipynb #7b07bbda
 def _shell_path(path: str) -> str:
     "A path as a shell means it where that exists, otherwise from the project's root."
     return str(Path(path).expanduser().resolve() if path and Path(path).expanduser().exists() else path)
 
+# %% ../nbs/14_evaluate.ipynb #728e317f
 def report_lines(
     report: dict,  # of `evaluate`
 ) -> list[str]:

@@ -5,11 +5,11 @@
 # %% auto #0
 __all__ = ['METRICS', 'Missing', 'Finding', 'found', 'Case', 'Metric', 'register', 'measure', 'figure', 'beginnings',
            'bits_metric', 'gap_metric', 'confidences', 'calibration_metric', 'draw_calibration', 'context_metric',
-           'window_hashes', 'copied_lengths', 'memorisation_metric', 'repeated', 'diversity', 'repetition_metric',
-           'byte_ids', 'byte_bits', 'distance_metric', 'continuation_metric', 'overlap_metric', 'judge_metric',
-           'caught', 'failure_matrix']
+           'window_hashes', 'copied_lengths', 'share_interval', 'memorisation_metric', 'repeated', 'diversity',
+           'repetition_metric', 'byte_ids', 'byte_bits', 'distance_metric', 'item_words', 'continuation_metric',
+           'overlap_metric', 'judge_metric', 'caught', 'failure_matrix']
 
-# %% ../nbs/13d_metrics.ipynb #b3a7c804
+# %% ../nbs/13d_metrics.ipynb #5017ff06
 import functools, math, os, re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -19,7 +19,7 @@ import numpy as np
 from .baselines import NGram, Subject
 from .core import HistlmError, data_root, derive_seed
 from .documents import Document
-from .intervals import Estimate, apart, mean_interval, paired, ratio_interval
+from .intervals import Estimate, apart, mean_interval, paired, ratio_interval, wilson
 from .tasks import continuation_items, score_items
 
 # %% ../nbs/13d_metrics.ipynb #f876405b
@@ -75,7 +75,7 @@ class Case:
         "Texts that the model wrote from nothing, at temperature 1."
         return self.subject.complete([''] * (8 if self.quick else 24), 120 if self.quick else 200, derive_seed(self.seed, 'generated') % 2**31)
 
-# %% ../nbs/13d_metrics.ipynb #41bf7e20
+# %% ../nbs/13d_metrics.ipynb #8f2866c7
 @dataclass(frozen=True)
 class Metric:
     "Something to measure."
@@ -86,6 +86,7 @@ class Metric:
 
 METRICS: dict = {}  # name -> Metric, in the order of the report
 
+# %% ../nbs/13d_metrics.ipynb #d8da8085
 def register(
     metric: Metric,  # to be measured in every report from now on
 ) -> Metric:  # the same
@@ -132,7 +133,7 @@ def beginnings(
         if piece.strip(): out.append(piece); size += len(piece.encode())
     return out
 
-# %% ../nbs/13d_metrics.ipynb #4779aa89
+# %% ../nbs/13d_metrics.ipynb #74277fd2
 def _sizes(texts) -> np.ndarray:
     "UTF-8 bytes of texts."
     return np.array([len(t.encode('utf-8')) for t in texts], float)
@@ -148,7 +149,7 @@ def bits_metric(
     estimate = ratio_interval(bits, sizes)
     return [found('bits per byte', estimate, unit='bits per byte', better='lower', baselines={'all bytes equally likely': 8.}, meaning='What a perfect coder would need with this model.',
                   not_meaning='Not a measure of truth, nor of how well the model writes.' + ('' if estimate.low is not None else ' One document: there is no interval.'),
-                  best=tuple(line(i) for i in order[:3]), worst=tuple(line(i) for i in order[::-1][:3]))]
+                  best=tuple(line(i) for i in order[:3]), worst=tuple(line(i) for i in order[::-1][:3]), details=dict(ids=[d.id for d in case.texts], bits=bits.round(3).tolist(), bytes=sizes.astype(int).tolist()))]
 
 register(Metric('bits per byte', bits_metric, 'untrained'))
 
@@ -166,20 +167,20 @@ def gap_metric(
 
 register(Metric('gap', gap_metric, 'copier'))
 
-# %% ../nbs/13d_metrics.ipynb #d47dc43c
+# %% ../nbs/13d_metrics.ipynb #e08749ac
 def confidences(
     case: Case,  # model and texts
     most: int = 100,  # tokens of each document, from its start
 ) -> list:  # for each document (confidence of the favourite, whether it was right), two arrays
     "What the model's favourite tokens claim, and whether they were right."
     most, out = min(most, (case.subject.context or 10**9) - 1), []
-    for d in case.texts[:12 if case.quick else 40]:
+    for d in case.texts[:10 if case.quick else 40]:
         ids = case.subject.tokenizer.encode(d.text[:8 * most])[:most]
         rows = case.subject.log_probs(ids)[:-1]
         if len(ids): out.append((np.exp(rows.max(-1)), rows.argmax(-1) == np.array(ids)))
     return out
 
-# %% ../nbs/13d_metrics.ipynb #d8d16c77
+# %% ../nbs/13d_metrics.ipynb #0aa52866
 def calibration_metric(
     case: Case,  # model and texts
 ) -> list[Finding]:
@@ -195,6 +196,7 @@ def calibration_metric(
                   not_meaning='Not knowledge: a model that claims nothing is calibrated.'),
             Finding('calibration/error', error, 'share', n=len(c), better='lower', meaning='Mean distance between claim and truth over ten bins (ECE).', not_meaning='Has no interval here; compare overconfidence.')]
 
+# %% ../nbs/13d_metrics.ipynb #f97b38d1
 def draw_calibration(
     findings: list,  # of `calibration_metric`
 ):  # a matplotlib figure
@@ -281,6 +283,17 @@ def copied_lengths(
     ends = np.cumsum([len(t) + 1 for t in texts])
     return [best[e - 1 - len(t):e - 1] for t, e in zip(texts, ends)]
 
+# %% ../nbs/13d_metrics.ipynb #59e0594b
+def share_interval(
+    hits: np.ndarray,  # (n,) how many places of each text have a property
+    places: np.ndarray,  # (n,) how many places each text has
+) -> Estimate:
+    "A share over texts; none at all, or all, has the interval of so many texts of which none, or all, were hit."
+    hits, places = np.asarray(hits, float), np.asarray(places, float)
+    e, n = ratio_interval(hits, places), int((places > 0).sum())
+    if 0 < hits.sum() < places.sum(): return Estimate(e.value, e.low if e.low is None else max(0., e.low), e.high if e.high is None else min(1., e.high), e.n, e.method)
+    return wilson(n if hits.sum() else 0, n)
+
 # %% ../nbs/13d_metrics.ipynb #7b8dacd2
 def _copies(case: Case, texts: list, strips: list, gram: int) -> tuple:
     "For texts: the longest copy of each in characters, the copy itself, and how many windows of `gram` tokens were copied, of how many."
@@ -294,7 +307,7 @@ def _copies(case: Case, texts: list, strips: list, gram: int) -> tuple:
         hits.append(int((lengths[:max(0, len(ids) - gram + 1)] >= gram).sum())); all_.append(max(0, len(ids) - gram + 1))
     return longest, shown, hits, all_
 
-# %% ../nbs/13d_metrics.ipynb #e9ad535d
+# %% ../nbs/13d_metrics.ipynb #e4105e74
 def memorisation_metric(
     case: Case,  # with training text
     gram: int = 50,  # tokens of a window that counts as copied
@@ -311,12 +324,12 @@ def memorisation_metric(
     out = [found('memorisation/longest copy', mean_interval(ours[0]), unit='characters', better='lower', baselines={'held-out real text': float(np.mean(real[0]))}, worst=tuple(ours[1][i][:200] for i in order[:3]),
                  details=dict(longest=max(ours[0]), each=sorted(ours[0])), meaning='The longest stretch of each generated text that stands word for word in the training text, on average.', not_meaning='Short formulas are language, not memory: compare held-out text.')]
     if not sum(ours[3]): return [*out, Finding('memorisation/50-grams', None, missing=f'no generated text has {gram} tokens')]
-    return [*out, found('memorisation/50-grams', ratio_interval(ours[2], ours[3]), unit='share', better='lower', baselines={} if math.isnan(held_out) else {'held-out real text': held_out},
+    return [*out, found('memorisation/50-grams', share_interval(ours[2], ours[3]), unit='share', better='lower', baselines={} if math.isnan(held_out) else {'held-out real text': held_out},
                         meaning=f'Share of generated {gram}-token stretches that stand in the training text.', not_meaning='Text written from nothing at temperature 1; a prompt from the training text can draw out more.')]
 
 register(Metric('memorisation', memorisation_metric, 'copier'))
 
-# %% ../nbs/13d_metrics.ipynb #611daeb1
+# %% ../nbs/13d_metrics.ipynb #ee1ed57e
 def repeated(
     text: str,  # any text
     n: int = 4,  # words in a row
@@ -326,6 +339,7 @@ def repeated(
     grams = [tuple(words[i:i + n]) for i in range(len(words) - n + 1)]
     return len(grams) - len(set(grams)), len(grams)
 
+# %% ../nbs/13d_metrics.ipynb #529d9b64
 def diversity(
     text: str,  # any text
     window: int = 50,  # words
@@ -335,7 +349,7 @@ def diversity(
     windows = [len(set(words[i:i + window])) / window for i in range(len(words) - window + 1)]
     return float(np.mean(windows)) if windows else math.nan
 
-# %% ../nbs/13d_metrics.ipynb #090178d3
+# %% ../nbs/13d_metrics.ipynb #5ed7f3b7
 def repetition_metric(
     case: Case,  # model and texts
 ) -> list[Finding]:
@@ -346,7 +360,7 @@ def repetition_metric(
     if not all_.sum(): raise Missing('the generated texts are too short.')
     variety, real_variety = ([d for d in map(diversity, side) if not math.isnan(d)] for side in (case.generated, real))
     order = np.argsort(hits / np.maximum(all_, 1))[::-1]
-    out = [found('repetition', ratio_interval(hits, all_), unit='share', better='lower', baselines={'held-out real text': float(real_hits[0] / real_hits[1])} if real_hits[1] else {}, worst=tuple(' '.join(case.generated[i].split())[:200] for i in order[:2]),
+    out = [found('repetition', share_interval(hits, all_), unit='share', better='lower', baselines={'held-out real text': float(real_hits[0] / real_hits[1])} if real_hits[1] else {}, worst=tuple(' '.join(case.generated[i].split())[:200] for i in order[:2]),
                  meaning='Share of four-word sequences that stood in the same text before.', not_meaning='Ballads and forms repeat themselves by right; compare held-out text.')]
     if not variety: return [*out, Finding('diversity', None, missing='no generated text has 50 words')]
     return [*out, found('diversity', mean_interval(variety), unit='share', better='', baselines={'held-out real text': float(np.mean(real_variety))} if real_variety else {},
@@ -354,13 +368,14 @@ def repetition_metric(
 
 register(Metric('repetition', repetition_metric, 'looper'))
 
-# %% ../nbs/13d_metrics.ipynb #e945ca28
+# %% ../nbs/13d_metrics.ipynb #d9b7720e
 def byte_ids(
     text: str,  # any text
 ) -> np.ndarray:  # its UTF-8 bytes plus one; 0 is left for the boundary
     "A text as tokens of one byte each."
     return np.frombuffer(text.encode('utf-8'), np.uint8).astype(np.int64) + 1
 
+# %% ../nbs/13d_metrics.ipynb #eb69c34f
 def byte_bits(
     model_of: list[str],  # what a byte-level Kneser–Ney model of order five is made of
     texts: list[str],  # what it scores
@@ -369,7 +384,7 @@ def byte_bits(
     model = NGram([byte_ids(t) for t in model_of], 257, 5)
     return np.array([-np.log2(p).sum() for p in model.probabilities([byte_ids(t) for t in texts])])
 
-# %% ../nbs/13d_metrics.ipynb #5864ed43
+# %% ../nbs/13d_metrics.ipynb #261bf44c
 def distance_metric(
     case: Case,  # with training text
 ) -> list[Finding]:
@@ -381,29 +396,40 @@ def distance_metric(
     real, model = pieces[::2], pieces[1::2]
     if len(real) < 4 or len(model) < 4: raise Missing('fewer than four held-out documents are long enough.')
     n = min(len(ours), len(model))
-    fit = beginnings(case.train, 4000, 150_000 if case.quick else 400_000)
-    forward = apart(ratio_interval(byte_bits(fit, ours), _sizes(ours)), ratio_interval(byte_bits(fit, real), _sizes(real)))
+    both = byte_bits(beginnings(case.train, 4000, 60_000 if case.quick else 400_000), [*ours, *real])
+    forward = apart(ratio_interval(both[:len(ours)], _sizes(ours)), ratio_interval(both[len(ours):], _sizes(real)))
     backward = paired(byte_bits(ours[:n], real), byte_bits(model[:n], real), _sizes(real)).difference
-    both = apart(forward, Estimate(-backward.value, *((-backward.high, -backward.low) if backward.low is not None else (None, None)), backward.n))
-    return [found('distance', both, unit='bits per byte', better='lower', baselines={'real text': 0.}, details=dict(forward=forward.value, backward=backward.value), meaning='How much less likely generated text is as real text, and real text as generated, under five-byte counts.',
+    distance = apart(forward, Estimate(-backward.value, *((-backward.high, -backward.low) if backward.low is not None else (None, None)), backward.n))
+    return [found('distance', distance, unit='bits per byte', better='lower', baselines={'real text': 0.}, details=dict(forward=forward.value, backward=backward.value), meaning='How much less likely generated text is as real text, and real text as generated, under five-byte counts.',
                   not_meaning='Blind to sense: five bytes see spelling and phrases, not sentences.')]
 
 register(Metric('distance', distance_metric, 'untrained'))
 
-# %% ../nbs/13d_metrics.ipynb #d90b110f
+# %% ../nbs/13d_metrics.ipynb #0a183b87
+def item_words(
+    case: Case,  # model and texts
+) -> tuple[int, int]:  # words before, words in each choice
+    "How many words the items of the continuation task may have: 24 and 10, or what the context holds."
+    sample = ' '.join(d.text[:500] for d in case.texts[:20])
+    each = len(case.subject.tokenizer.encode(sample)) / max(1, len(sample.split()))
+    room = int(.6 * (case.subject.context or 10**6) / max(each, .1))
+    return (24, 10) if room >= 34 else (max(1, room - max(1, room // 3)), max(1, room // 3))
+
+# %% ../nbs/13d_metrics.ipynb #b198e218
 def continuation_metric(
     case: Case,  # model and texts
 ) -> list[Finding]:
     "Which of four continuations belongs to a held-out document?"
-    items = continuation_items([d.text for d in case.texts], 100 if case.quick else 200, seed=case.seed)
-    if not items: raise Missing('fewer than two held-out documents of 34 words.')
+    sizes = item_words(case)
+    items = continuation_items([d.text for d in case.texts], 60 if case.quick else 200, *sizes, seed=case.seed)
+    if not items: raise Missing(f'fewer than two held-out documents of {sum(sizes)} words.')
     s = score_items(case.subject, items, gain=True)
     case.left_out.extend(s.left_out)
     if s.share is None: raise Missing(f'none of {len(items)} items fits into the context of {case.subject.context} tokens.')
     line = lambda i: f'{s.margin[i]:+.1f} bits: …{s.scored[i].context[-60:]} |{s.scored[i].choices[s.scored[i].right]}'
     order = np.argsort(s.margin, kind='stable')
     return [found('continuation', s.share, unit='share right', better='higher', baselines=dict(chance=s.chance, shortest=s.length), details=dict(left_out=len(s.left_out), per_byte=s.per_byte.value),
-                  best=tuple(line(i) for i in order[::-1][:2]), worst=tuple(line(i) for i in order[:2]), meaning='Right choice among four continuations of ten words.', not_meaning='Topic and spelling alone give much of it away.')]
+                  best=tuple(line(i) for i in order[::-1][:2]), worst=tuple(line(i) for i in order[:2]), meaning=f'Right choice among four continuations of {sizes[1]} words, after {sizes[0]}.', not_meaning='Topic and spelling alone give much of it away.')]
 
 register(Metric('continuation', continuation_metric, 'untrained'))
 
@@ -448,13 +474,15 @@ def judge_metric(
 
 register(Metric('judge', judge_metric, 'looper'))
 
-# %% ../nbs/13d_metrics.ipynb #34c9d12a
+# %% ../nbs/13d_metrics.ipynb #65f52cf2
 def caught(
     sound: Finding,  # of a model that is in order
     broken: Finding,  # of one that is not
 ) -> bool | None:  # None: one of the two is missing or has no interval
     "Whether a finding tells a broken model from a sound one."
     if any(f.value is None or f.low is None for f in (sound, broken)): return None
+    if 'bits' in sound.details and sound.details.get('ids') == broken.details.get('ids'):
+        return paired(sound.details['bits'], broken.details['bits'], sound.details['bytes']).verdict == 'first'
     above, below = broken.low > sound.high, broken.high < sound.low
     if sound.better: return above if sound.better == 'lower' else below
     true = next(iter(sound.baselines.values()), sound.value)
