@@ -1,5 +1,5 @@
 "Chapter 13 from outside: files of every kind and of every badness in, documents, ledger and card out, the same bytes whoever does the work."
-import csv, hashlib, json, os, shutil, signal, subprocess, time
+import csv, hashlib, json, os, random, shutil, signal, subprocess, time
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -278,6 +278,46 @@ def test_kill_nine_leaves_nothing_and_the_next_call_finishes(archive, built, tmp
     build_corpus(archive, tmp_path/'out', workers=1, shard_bytes=20_000, name=archive.name)
     assert tree(tmp_path/'out') == tree(built)
     assert sorted(p.name for p in tmp_path.iterdir()) == ['.out.lock', 'out'] and stamp
+
+
+SLOW_PARQUET = """
+import time, pyarrow.parquet as pq
+write = pq.ParquetWriter.write_table
+def slow(self, *a, **k): write(self, *a, **k); open('writing', 'a').write('x'); time.sleep(0.2)
+pq.ParquetWriter.write_table = slow
+"""
+
+
+def kill_when(job, ready, seconds=30):
+    "SIGKILL for the whole group of a build as soon as something is true; False where the build ended first."
+    deadline = time.monotonic() + seconds
+    while job.poll() is None and time.monotonic() < deadline and not ready(): time.sleep(0.002)
+    alive = job.poll() is None
+    os.killpg(job.pid, signal.SIGKILL)
+    job.communicate()
+    return alive
+
+
+def test_killed_again_and_again_it_ends_with_the_same_bytes(archive, built, tmp_path):
+    "SIGKILL for the command and its workers, while parts are written, in the last pass while Parquet is being written, and at drawn moments."
+    (tmp_path/'slow.py').write_text(SLOW_PARQUET)
+    work, out, draw = tmp_path/'.out.work', tmp_path/'out', random.Random(9)
+    code = f'import slow, sys, json; from histlm.corpus import build_corpus; build_corpus(sys.argv[1], sys.argv[2], **json.loads(sys.argv[3]))'
+    words = [PYTHON, '-c', code, str(archive), str(out), json.dumps(dict(workers=1, shard_bytes=20_000, name=archive.name))]
+    start = lambda: subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=tmp_path, start_new_session=True,
+                                     env={**os.environ, 'PYTHONPATH': f'{tmp_path}{os.pathsep}{ROOT}'})
+    parts = lambda n: lambda: len(list((work/'parts').glob('*.documents.parquet'))) >= n
+    last = lambda: any(p.stat().st_size for p in tmp_path.glob('.out.*.tmp/documents/*'))   # the last pass has begun a file
+    after = lambda seconds: (lambda end: lambda: time.monotonic() > end)(time.monotonic() + seconds)
+    moments = [lambda: parts(1), lambda: after(draw.uniform(1, 3)), lambda: last, lambda: after(draw.uniform(1, 4)), lambda: last]
+    killed = []
+    for moment in moments:
+        killed.append(kill_when(start(), moment()))
+        assert not out.exists() or tree(out) == tree(built)
+    assert killed[0] and killed[2] and (tmp_path/'writing').exists()
+    build_corpus(archive, out, workers=1, shard_bytes=20_000, name=archive.name)
+    assert tree(out) == tree(built) and check_ledger(out)
+    assert not [p.name for p in tmp_path.iterdir() if p.name.endswith(('.work', '.tmp'))]
 
 
 @pytest.mark.parametrize('workers', [1, 2])
