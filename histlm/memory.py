@@ -362,14 +362,15 @@ def refuse(
                    f'for a step over {windows} window{"s" * (windows > 1)} at a time, and {device} has room for {human_bytes(room)}, {MARGIN:.0%} of which may be used. '
                    f'The cheapest remedies: {said or "a machine with more memory"}')
 
-# %% ../nbs/04d_memory.ipynb #ae06e0cc
+# %% ../nbs/04d_memory.ipynb #3b2b5263
 def _measured(steps, expected, room, agree, shape, c, n, *args, **how):
     "Bytes of a trial over n windows, the largest of all ranks; where the formula says that it would not fit by far, no trial is made."
     if expected > 1.3 * room: return expected
+    if not steps: trial_step(shape, c, n, *args, **how)  # wakes the libraries, whose own memory stays
     steps[n] = trial_step(shape, c, n, *args, **how)
     return agree(steps[n]['bytes'])
 
-# %% ../nbs/04d_memory.ipynb #f7401be1
+# %% ../nbs/04d_memory.ipynb #822e561e
 PLENTY = 10  # on a CPU: so much more room than the formula asks for needs no trial
 
 def fit_memory(
@@ -381,7 +382,7 @@ def fit_memory(
     agree=lambda n_bytes: n_bytes,  # combines a figure over ranks: the largest counts
     ranks: int = 1,  # that share the model
     **how,  # make and optimizers of a shared model, as in `trial_step`
-) -> dict | None:  # per_device_batch, recompute, hold, how, bytes, room, trials, seconds (of a trial step); None: nothing fits
+) -> dict:  # per_device_batch (0: nothing fits), bytes, recompute, hold, how, room, trials, seconds (of a trial step)
     "The largest number of windows that fits, with as little recomputing and talking between ranks as possible."
     room = -agree(-memory_room(device))
     for recompute in dict(auto=(False, True), on=(True,), off=(False,))[c['recompute']]:
@@ -392,4 +393,7 @@ def fit_memory(
                 return dict(found, per_device_batch=sizes[-1], how='formula', bytes=formula.total(sizes[-1]), trials={}, seconds=None)
             def measure(n): return _measured(steps, formula.total(n), room, agree, shape, c, n, device, precision, recompute, hold, **how)
             n, trials = largest_batch(measure, sizes, room)
-            if n: return dict(found, per_device_batch=n, how=steps[n]['how'], bytes=trials[n], seconds=steps[n]['seconds'], trials={str(k): v for k, v in trials.items()})
+            last = steps.get(n, dict(how='formula', seconds=None))
+            found.update(per_device_batch=n, how=last['how'], seconds=last['seconds'], bytes=trials[n or sizes[0]], trials={str(k): v for k, v in trials.items()})
+            if n: return found
+    return found

@@ -7,7 +7,7 @@ __all__ = ['row_shares', 'settle_root', 'shard_model', 'last_piece', 'clip_gradi
            'sharded_optimizers', 'plain_twin', 'gather_run', 'scatter_run', 'Traffic', 'exchanged', 'trial_shards',
            'choose_memory']
 
-# %% ../nbs/04f_parallel.ipynb #5bfc9247
+# %% ../nbs/04f_parallel.ipynb #3529647f
 import contextlib, math
 
 import torch
@@ -19,7 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from .attention import rope_table
 from .core import all_reduce, ranks
-from .memory import batch_sizes, fit_memory, footprint, memory_room, refuse, remedies, weight_shapes
+from .memory import batch_sizes, fit_memory, refuse, remedies, weight_shapes
 from .model import GPT, ModelConfig
 from .recipe import Muon, build_optimizers
 
@@ -305,7 +305,7 @@ def trial_shards(
         for p in model.parameters(): p.to_local().fill_(.02)
     return settle_root(model.train(), device)
 
-# %% ../nbs/04f_parallel.ipynb #e1a8d0c6
+# %% ../nbs/04f_parallel.ipynb #a3d633f3
 def choose_memory(
     shape: ModelConfig,  # of the model
     c: dict,  # resolved settings: parallel, recompute, optimizer, per_device_batch (the most that is of use)
@@ -318,13 +318,10 @@ def choose_memory(
     n = ranks().world_size
     sizes = [c['per_device_batch']] if exactly else batch_sizes(rows, c['per_device_batch'])
     agree = lambda x: all_reduce(float(x), 'max')
-    if n == 1 or c['parallel'] != 'fsdp':
-        found = fit_memory(shape, c, sizes, device, precision, agree)
-        if found: return dict(found, parallel='ddp' if n > 1 else 'none')
-    if n > 1 and c['parallel'] != 'ddp':
-        found = fit_memory(shape, c, sizes, device, precision, agree, n, make=trial_shards, optimizers=sharded_optimizers)
-        if found: return dict(found, parallel='fsdp')
-    shared = n if n > 1 and c['parallel'] != 'ddp' else 1
-    need = footprint(shape, c['optimizer'], precision, c['recompute'] != 'off', shared, False, device.type).total(sizes[0])
-    ways = remedies(shape, c['optimizer'], precision, c['recompute'] != 'off', device, shared)
-    refuse(shape, need, int(-agree(-memory_room(device))), ways, device, sizes[0])
+    kinds = ('none',) if n == 1 else ('ddp', 'fsdp') if c['parallel'] == 'auto' else (c['parallel'],)
+    for kind in kinds:
+        how = dict(ranks=n, make=trial_shards, optimizers=sharded_optimizers) if kind == 'fsdp' else {}
+        found = fit_memory(shape, c, sizes, device, precision, agree, **how)
+        if found['per_device_batch']: return dict(found, parallel=kind)
+    ways = remedies(shape, c['optimizer'], precision, c['recompute'] != 'off', device, n if kind == 'fsdp' else 1)
+    refuse(shape, found['bytes'], int(found['room']), ways, device, sizes[0])
