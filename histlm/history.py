@@ -7,8 +7,7 @@ __all__ = ['KINDS', 'FIRST_YEAR', 'LAST_YEAR', 'COLUMNS', 'TIE_BITS', 'VOICE_COL
            'NOT_LONDON', 'VOICE', 'NOT_VOICE', 'is_dated', 'HistoryError', 'Crossed', 'read_table', 'question_fault',
            'pair_fault', 'load_questions', 'PairScore', 'score_pairs', 'load_voice', 'crossed_findings', 'draw_topics']
 
-# %% ../nbs/15_history.ipynb #6f07155a
-import math
+# %% ../nbs/15_history.ipynb #bf272c53
 from collections import defaultdict
 from dataclasses import dataclass
 from importlib import resources
