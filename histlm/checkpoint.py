@@ -203,11 +203,12 @@ def save_checkpoint(
     if not ranks().is_main: return _folder(run_dir)/f'step-{step:08d}'
     return write_snapshot(run_dir, snapshot(step, model, optimizers, state, copy=False), keep, best)
 
-# %% ../nbs/04_checkpoint.ipynb #c1b9556e
+# %% ../nbs/04_checkpoint.ipynb #6668ed83
 _REMEDY = 'Nothing was loaded. Resume from the one before it with resume="previous", or restore the folder from a copy'
 
 def _sums(path):
     "The checked table of `checksums.json`: exactly the files of a checkpoint, each with size and sha256."
+    if (path/'checksums.json').is_symlink(): raise DamagedError(f'{path}: checksums.json is not a plain file. {_REMEDY}')
     try: sums = read_json(path/'checksums.json')['files']
     except (OSError, CorruptFileError, KeyError, TypeError) as e:
         raise DamagedError(f'{path}: checksums.json is missing or damaged ({e}). {_REMEDY}') from None
