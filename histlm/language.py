@@ -95,7 +95,7 @@ def read_blocks(
         start += n + 2
     return out
 
-# %% ../nbs/10b_language.ipynb #d1c77919
+# %% ../nbs/10b_language.ipynb #64b6b7d2
 _FOREIGN_WORDS = dict(
 Latin='''et est non ad cum quod qui ut sed sunt esse quae quam ab ex nec aut enim hoc haec atque ipse ille quid nihil etiam
  autem vel ac quo quibus esset erat fuit sicut
@@ -121,6 +121,7 @@ Dutch='''het een van en niet dat op te zijn met voor ik hij de den der aan ook m
 Portuguese='''os que não uma com para por mais dos das ao em um seu sua se mas foi ele ela''',
 Irish='''agus na tha bha air gu nan leis chum ann is ag mar sin an do bh dh go ní tá''')
 FOREIGN = {name: frozenset(w.encode() for w in words.split()) - ENGLISH for name, words in _FOREIGN_WORDS.items()}
+_SHARED = {name: ENGLISH.intersection(words.encode().split()) for name, words in _FOREIGN_WORDS.items()}  # Welsh yr, of the; an old your
 _FOREIGN_ALL = frozenset().union(*FOREIGN.values())
 
 # %% ../nbs/10b_language.ipynb #28327c18
@@ -162,7 +163,7 @@ _ONLY_FOREIGN = _FOREIGN_ALL - frozenset(b"""
  man al sur an ad sub ante inter vos nos tu tam tum sit ita ab ex et non est quo""".split())
 _FOREIGN_CUES = _ONLY_FOREIGN | frozenset(b'et est non les des qui ad quo sit inter sub nos vos'.split())
 
-# %% ../nbs/10b_language.ipynb #4b06dad2
+# %% ../nbs/10b_language.ipynb #038b36f7
 def foreign_runs(
     block: Block,  # a block with English in it
     min_words: int = 12,  # shortest run, words
@@ -171,10 +172,10 @@ def foreign_runs(
     marks, runs = [], []
     for a, b in sentences(block.text):
         words = fold(block.text[a:b]).split()
-        english, n = sum(map(ENGLISH.__contains__, words)), len(words)
-        foreign = max(sum(map(among.__contains__, words)) for among in FOREIGN.values())
+        n = len(words)
+        foreign, name = max((sum(map(among.__contains__, words)), name) for name, among in FOREIGN.items())
+        english = sum(w in ENGLISH and w not in _SHARED[name] for w in words) if foreign else sum(map(ENGLISH.__contains__, words))
         sure = english <= .12 * n and foreign >= .15 * n and n > 2
-        if not sure and foreign >= .25 * n and 2 * english <= foreign: sure = n > 4 and bool(_not_english(block.text[a:b]))  # Welsh yr, of the
         maybe = n > 2 and english <= .1 * n and bool(_not_english(block.text[a:b], .5))
         marks.append((a, b, n, sure, sure or maybe or n < 3 and english == 0))
     for maybe, group in groupby(marks, key=lambda m: m[4]):
@@ -192,7 +193,7 @@ def _not_english(text: str, p_least: float = .9) -> str:  # such as 'la 0.99', o
     code, p = _identifier().classify(text.lower())
     return f'{code} {p:.2f}' if code != 'en' and p >= p_least else ''
 
-# %% ../nbs/10b_language.ipynb #6db95e20
+# %% ../nbs/10b_language.ipynb #2b1f791f
 _TOKEN = re.compile(r'\S+')
 _BAD_WORD = re.compile(r'''[^\W\d_]\d+[^\W\d_]|\d[^\W\d_]{4,}|^[^\W\d_]{2,}\d|[a-z][A-Z]{1,}[a-z]*[A-Z]?|([A-Za-z])\1\1
 |[^\W\d_][|\\~^*_=<>{}#@$%+/•■□¬]+[^\W\d_]
@@ -207,5 +208,5 @@ def bad_word_share(
     words = [w.strip('.,;:!?()[]"\'“”‘’—–-*†') for w in text.split()]
     words = [w for w in words if w]
     bad = sum(1 for w in words if _BAD_WORD.search(w) and not _FINE_WORD.match(w))
-    bad += sum(1 for a, b in zip(words, words[1:]) if len(a) == 1 == len(b) and not (a + b).isdigit() and (a + b).islower()) // 2
+    bad += sum(1 for a, b in zip(words, words[1:]) if len(a) == 1 == len(b) and (a + b).isalpha() and (a + b).islower()) // 2
     return bad / max(1, len(words))
