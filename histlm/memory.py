@@ -362,15 +362,20 @@ def refuse(
                    f'for a step over {windows} window{"s" * (windows > 1)} at a time, and {device} has room for {human_bytes(room)}, {MARGIN:.0%} of which may be used. '
                    f'The cheapest remedies: {said or "a machine with more memory"}')
 
-# %% ../nbs/04d_memory.ipynb #3b2b5263
+# %% ../nbs/04d_memory.ipynb #0418071e
+def _compiled_logits(shape, c) -> int:
+    "Bytes a window that a compiled step needs beyond a trial, which is not compiled: all logits, their copy and their gradient at once."
+    return 10 * shape.vocab_size * shape.context * (c['compile'] != 'off')
+
 def _measured(steps, expected, room, agree, shape, c, n, *args, **how):
-    "Bytes of a trial over n windows, the largest of all ranks; where the formula says that it would not fit by far, no trial is made."
-    if expected > 1.3 * room: return expected
+    "Bytes of a step over n windows, the largest of all ranks; where the formula says that it would not fit by far, no trial is made."
+    extra = n * _compiled_logits(shape, c)
+    if expected + extra > 1.3 * room: return expected + extra
     if not steps: trial_step(shape, c, n, *args, **how)  # wakes the libraries, whose own memory stays
     steps[n] = trial_step(shape, c, n, *args, **how)
-    return agree(steps[n]['bytes'])
+    return agree(steps[n]['bytes'] + extra)
 
-# %% ../nbs/04d_memory.ipynb #822e561e
+# %% ../nbs/04d_memory.ipynb #a35aa056
 PLENTY = 10  # on a CPU: so much more room than the formula asks for needs no trial
 
 def fit_memory(
@@ -389,7 +394,7 @@ def fit_memory(
         for hold in (True, False)[:1 + (ranks > 1)]:
             formula, steps = footprint(shape, c['optimizer'], precision, recompute, ranks, hold, device.type), {}
             found = dict(recompute=recompute, hold=hold, room=room)
-            if device.type == 'cpu' and PLENTY * formula.total(sizes[-1]) <= room:
+            if device.type == 'cpu' and PLENTY * (formula.total(sizes[-1]) + sizes[-1] * _compiled_logits(shape, c)) <= room:
                 return dict(found, per_device_batch=sizes[-1], how='formula', bytes=formula.total(sizes[-1]), trials={}, seconds=None)
             def measure(n): return _measured(steps, formula.total(n), room, agree, shape, c, n, device, precision, recompute, hold, **how)
             n, trials = largest_batch(measure, sizes, room)
