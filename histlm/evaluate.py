@@ -205,8 +205,8 @@ class Settings:
     metrics: tuple | None = None  # names; None: all
     seed: int = 0  # of every choice
 
-# %% ../nbs/14_evaluate.ipynb #b3605658
-PLUGINS = ('history',)  # chapters that enter metrics of their own, if they are there
+# %% ../nbs/14_evaluate.ipynb #6bb13c6a
+PLUGINS = ('history', 'cutoff')  # chapters that enter metrics of their own, if they are there
 
 def load_plugins() -> list[str]:  # the names of those that are there
     "Load the chapters that enter metrics of their own."
