@@ -242,7 +242,7 @@ def gap_sign(
     if 'word' in extent: return ' '.join(['〈◊〉'] * min(int(n[0]) if n else 1, 12))
     return ' 〈…〉 '
 
-# %% ../nbs/09c_markup.ipynb #a1aee767
+# %% ../nbs/09c_markup.ipynb #3231443c
 _GLYPHS = {'eolhyphen': '∣', 'eolunhyphen': '∣', 'cmbabbrstroke': '\u0304', 'punc': '▪', 'v': 'v', 'leaf': '❧'}
 _SPEECH = frozenset('p l ab sp lg speaker quote q seg head'.split())
 
@@ -265,6 +265,7 @@ def _stop_name(pieces, start, stop='.'):
             if said[-1].isalnum(): pieces[i] = said + stop
             return
 
+# %% ../nbs/09c_markup.ipynb #43db5cbf
 def _tei_row(c, name, attributes):
     "A row: its cells are counted."
     c.cells = 0
@@ -299,7 +300,9 @@ def _tei_lb(c, name, attributes):
     if attributes.get('break') != 'no': c.pieces.append('\x03\x06' if set(c.path) & _SPEECH else '\x02')
     return True
 
-# %% ../nbs/09c_markup.ipynb #e4dd6f28
+# %% ../nbs/09c_markup.ipynb #3da38c93
+_TEI_ENDS = frozenset('stage speaker label row tei'.split())  # the other end tags need nothing more
+
 class TeiCollector(BlockCollector):
     "Collects TEI: plays, EEBO-TCP books, and any other XML that has no reader of its own."
     special = dict(stage=_tei_stage, speaker=_tei_speaker, label=_tei_speaker, row=_tei_row, cell=_tei_cell, gap=_tei_gap, note=_tei_note, g=_tei_g, lb=_tei_lb)
@@ -329,13 +332,14 @@ class TeiCollector(BlockCollector):
         elif what == 'gap': self.pieces.append(text if re.fullmatch('[•▪◊〈〉… ]+', text) else gap_sign(info))
         else: self.pieces.append(text or _GLYPHS.get(info.get('ref', '').rpartition(':')[2].lower(), ''))
 
-# %% ../nbs/09c_markup.ipynb #32fbe10f
+# %% ../nbs/09c_markup.ipynb #2a4a95dc
 @patch
 def end(self: TeiCollector,
     tag: str,  # the tag's name as written
 ) -> None:
     "As in `BlockCollector`, with the ends of directions, of header fields and of a corpus' texts."
     name = action_of(tag)[0]
+    if name not in _TEI_ENDS and not self.key: return BlockCollector.end(self, tag)
     if name == 'stage' and not self.skipping and set(self.path[:-1]) & _SPEECH:
         self.pieces.append('\x05\x02' if self.stage_line else '\x05')
         self.run_in = self.stage_run_in

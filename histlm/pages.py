@@ -222,7 +222,7 @@ def whole_spans(
         out.append((i, e))
     return out
 
-# %% ../nbs/09d_pages.ipynb #678a149a
+# %% ../nbs/09d_pages.ipynb #d4e4039d
 _SOFT = str.maketrans({'\ufffe': '-', '\x02': '-', '\r': ' ', '\n': ' '})
 
 def _take_back(text_page, letters: str, words: list[Row], pieces: list[str]) -> list[Row]:
@@ -235,6 +235,7 @@ def _take_back(text_page, letters: str, words: list[Row], pieces: list[str]) -> 
         out.append(w)
     return out
 
+# %% ../nbs/09d_pages.ipynb #6e4a9def
 def page_words(
     page,  # a pypdfium2 page
     name: str = '',  # of the file, for messages

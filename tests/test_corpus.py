@@ -288,7 +288,7 @@ pq.ParquetWriter.write_table = slow
 """
 
 
-def kill_when(job, ready, seconds=30):
+def kill_when(job, ready, seconds=120):
     "SIGKILL for the whole group of a build as soon as something is true; False where the build ended first."
     deadline = time.monotonic() + seconds
     while job.poll() is None and time.monotonic() < deadline and not ready(): time.sleep(0.002)
