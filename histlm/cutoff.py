@@ -90,12 +90,12 @@ def _verdict(cuts, fit, left, level_of_cut, p, n, level) -> Jump:
     near = cuts[n * (fit[best] - fit) / left <= HANSEN_95]
     return Jump(int(cuts[best]), int(near[0]), int(near[-1]), level_of_cut, p, n)
 
-# %% ../nbs/15a_cutoff.ipynb #3d76182b
+# %% ../nbs/15a_cutoff.ipynb #91da7087
 def find_jump(
     seen: list,  # of Surprise
     seed: int = 0,  # of the shuffles
     shuffles: int = 400,  # how many
-    level: float = .05,  # a jump counts if a smaller share of the shuffles has one as good
+    level: float = .01,  # a jump counts if no larger share of the shuffles has one as good
 ) -> Jump:
     "The year after which words are dearer; raises CutoffError for too few words."
     seen, n = sorted(seen, key=lambda s: s.year), len(seen)
@@ -254,13 +254,13 @@ def late_rate(
     high = max(rate.high, poisson_upper(sum(hits)) * 1e4 / sum(words))
     return replace(rate, low=max(0., rate.low), high=high, method=rate.method + ', at least the count\'s'), shown
 
-# %% ../nbs/15a_cutoff.ipynb #cd35b518
+# %% ../nbs/15a_cutoff.ipynb #6781988f
 def measure_cutoff(
     case,  # a Case of chapter 13d
 ) -> list:  # of Finding
     "The year up to which a model knows words."
     seen = [s for s in surprises(case.subject) if np.isfinite(s.bits)]
-    jump = find_jump(seen, case.seed, 100 if case.quick else 400)
+    jump = find_jump(seen, case.seed, 200 if case.quick else 400)
     about = dict(unit='year', n=jump.n, better='', meaning='after this year of first attestation, words cost more than their length and a steady drift explain',
                  not_meaning='not the last year of its corpus: words live on paper for decades before a small corpus has them, and a jump may be a gap',
                  details={'jump_bits': jump.bits, 'p': jump.p, 'years': [s.year for s in seen], 'bits_a_letter': [s.bits / len(s.word) for s in seen]})

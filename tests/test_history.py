@@ -105,7 +105,7 @@ def test_jump_is_placed_and_not_invented():
     def draw(truth, height, seed):
         noise = np.random.default_rng(seed).normal(0, 4, n)
         return find_jump([Surprise('w' * (4 + k % 9), int(y), 8 + 1.2 * (4 + k % 9) + .005 * (y - 1500) + height * (y > truth) + e, 2 + k % 3)
-                          for k, (y, e) in enumerate(zip(years, noise))], shuffles=100)
+                          for k, (y, e) in enumerate(zip(years, noise))], shuffles=200)
     found = [draw(1760, 6, k) for k in range(12)]
     assert sum(j.year is not None and j.low <= 1760 <= j.high for j in found) >= 10
     assert sum(draw(1760, 0, k).year is not None for k in range(12)) <= 3
