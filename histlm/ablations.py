@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['STUDENT_T', 'ABLATIONS', 'SWEEP', 'EXPERIMENTS', 'EVAL_BYTES', 'ABLATION_RESULTS', 'interval', 'use_layer_norm',
-           'drop_qk_norm', 'use_learned_positions', 'ReluSquaredMLP', 'use_mlp', 'untie_head', 'zero_branches',
-           'Ablation', 'AlteredRun', 'run_experiment', 'read_ablations', 'run_missing', 'series', 'differences',
-           'verdict', 'ablation_table', 'ablations_parser', 'ablations_main']
+           'drop_qk_norm', 'use_learned_positions', 'ReluSquaredMLP', 'use_mlp', 'untie_head', 'scale_branches',
+           'Ablation', 'AlteredRun', 'recipe_mark', 'run_experiment', 'read_ablations', 'run_missing', 'series',
+           'differences', 'verdict', 'ablation_table', 'ablations_parser', 'ablations_main']
 
-# %% ../nbs/19a_ablations.ipynb #a0a1ee9a
+# %% ../nbs/19a_ablations.ipynb #b003d62a
 import argparse, contextlib, dataclasses, io, json, math, statistics, sys, tempfile
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -19,10 +19,10 @@ import torch
 from torch import nn
 
 from .bench import append_line, machine_name
-from .core import HistlmError, environment, human_count, progress, project_root
+from .core import HistlmError, environment, fingerprint, human_count, progress, project_root
 from .data import prepare
 from .model import GeluMLP, GPT
-from .recipe import TrainConfig, build_optimizers, resolve_settings, train_config
+from .recipe import NEWTON_SCHULZ, TrainConfig, build_optimizers, model_shape, resolve_settings, train_config
 from .rivals import BenchError
 from .train import Run
 
@@ -90,7 +90,7 @@ def use_mlp(
             with torch.device(model.embed.weight.device): block.mlp = kind(model.config.n_embd, model.config.n_hidden * 3 // 2)
     return change
 
-# %% ../nbs/19a_ablations.ipynb #6413f952
+# %% ../nbs/19a_ablations.ipynb #a48f9929
 def untie_head(
     model: GPT,  # with a tied head; changed in place
 ) -> None:
@@ -98,11 +98,11 @@ def untie_head(
     c = model.config
     model.head = nn.Linear(c.n_embd, c.vocab_size, bias=False, device=model.embed.weight.device)
 
-def zero_branches(
+def scale_branches(
     model: GPT,  # changed in place; `init_weights` does the rest
 ) -> None:
-    "First output projections of zero instead of small random ones."
-    model.config = dataclasses.replace(model.config, init='zero')
+    "First output projections of small random numbers, scaled by the depth, instead of zero."
+    model.config = dataclasses.replace(model.config, init='scaled')
 
 # %% ../nbs/19a_ablations.ipynb #7bbe3e2f
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def _muon(**group):
     "A change of Muon's settings."
     return lambda optimizers: optimizers['muon'].param_groups[0].update(group)
 
-# %% ../nbs/19a_ablations.ipynb #529363fe
+# %% ../nbs/19a_ablations.ipynb #f211d0c9
 ABLATIONS = {
     'recipe': Ablation('', 'nothing: the recipe as it stands'),
     'learned positions': Ablation('rotary positions', 'a learned table', model=use_learned_positions),
@@ -126,8 +126,9 @@ ABLATIONS = {
     'no QK-norm': Ablation('QK-norm', 'none', model=drop_qk_norm),
     'ReLU²': Ablation('SwiGLU', 'ReLU², as many weights', model=use_mlp(ReluSquaredMLP)),
     'GELU': Ablation('SwiGLU', 'GELU, as many weights', model=use_mlp(GeluMLP)),
-    'zero branches': Ablation('scaled output projections', 'zero', model=zero_branches),
+    'scaled branches': Ablation('output projections of zero', 'small random ones', model=scale_branches),
     'untied head': Ablation('tied head', 'a head of its own', model=untie_head),
+    'five rounds': Ablation('three rounds of Newton–Schulz', 'five', optimizers=lambda o: setattr(o['muon'], 'rounds', NEWTON_SCHULZ[:1] * 5)),
     'bigram start': Ablation('random first tables', 'tables fitted to bigrams, untied', dict(start='bigrams')),
     'cosine': Ablation('hold and decay', 'cosine', dict(schedule='cosine')),
     'no decay of weights': Ablation('weight decay 0.1', 'none', dict(weight_decay=0.)),
@@ -162,7 +163,16 @@ class AlteredRun(Run):
             self.optimizers = build_optimizers(self.model, self.c)
         if self.experiment.optimizers: self.experiment.optimizers(self.optimizers)
 
-# %% ../nbs/19a_ablations.ipynb #71c03de8
+# %% ../nbs/19a_ablations.ipynb #e474fed4
+def recipe_mark(
+    preset: str = 'tiny',  # size
+) -> str:  # eight characters
+    "A fingerprint of everything that the recipe decides: another recipe, another mark."
+    c = resolve_settings(train_config(preset=preset, max_tokens=1))
+    decided = {k: v for k, v in c.items() if k not in ('max_tokens', 'run_dir')}
+    return fingerprint([decided, model_shape(c).to_dict(), NEWTON_SCHULZ])[:8]
+
+# %% ../nbs/19a_ablations.ipynb #66f5e354
 EVAL_BYTES = 300_000  # of the valid split, read once at the end of each run
 
 def run_experiment(
@@ -172,7 +182,7 @@ def run_experiment(
     corpus: str = 'sample',  # as in `TrainConfig`
     preset: str = 'tiny',  # size
     **settings,  # any other setting of the run
-) -> dict:  # a line of the results: name, seed, tokens, preset, corpus, bits_per_byte, steps, clock_s, parameters
+) -> dict:  # a line of the results: what was done, with which seed and tokens, and what came out
     "Train once and score once, in a folder that vanishes; raises KeyboardInterrupt where a signal stopped it."
     e = EXPERIMENTS[name]
     with tempfile.TemporaryDirectory(prefix='histlm-ablation-') as folder, contextlib.redirect_stdout(io.StringIO()):
@@ -183,12 +193,12 @@ def run_experiment(
         with run.signals:
             if run.loop() != 'finished': raise KeyboardInterrupt
         n = sum(p.numel() for p in run.model.parameters())
-        return dict(name=name, seed=seed, tokens=n_tokens, preset=preset, corpus=run.data.corpus_fingerprint[:12], bits_per_byte=run.state['best'],
+        return dict(recipe=recipe_mark(preset), name=name, what=e.what, instead=e.instead, seed=seed, tokens=n_tokens, preset=preset, corpus=run.data.corpus_fingerprint[:12], bits_per_byte=run.state['best'],
                     steps=run.state['step'], clock_s=round(run.clock.seconds, 1), parameters=n)
 
-# %% ../nbs/19a_ablations.ipynb #6c9ce19c
+# %% ../nbs/19a_ablations.ipynb #4b595391
 ABLATION_RESULTS = 'nbs/ablations.jsonl'
-_KEYS = ('name', 'seed', 'tokens', 'preset', 'corpus')
+_KEYS = ('name', 'seed', 'tokens', 'preset', 'corpus', 'recipe')
 
 def read_ablations(
     path: Path,  # a results file, which need not exist
@@ -204,7 +214,7 @@ def read_ablations(
             raise BenchError(f'{Path(path).name}, line {number} is no result ({e}); remove that line') from None
     return found
 
-# %% ../nbs/19a_ablations.ipynb #12814c99
+# %% ../nbs/19a_ablations.ipynb #e6b54271
 def run_missing(
     names: list[str],  # of `EXPERIMENTS`
     seeds: list[int],  # one run each
@@ -216,19 +226,19 @@ def run_missing(
     c = resolve_settings(train_config(**{'max_tokens': 1, **settings}))
     corpus, preset = prepare(c['corpus'], vocab_size=c['vocab_size'], context=c['context']).corpus_fingerprint[:12], c['preset']
     have = {tuple(x[k] for k in _KEYS) for x in read_ablations(path)}
-    todo = [(n, s) for s in seeds for n in names if (n, s, n_tokens, preset, corpus) not in have]
+    todo = [(n, s) for s in seeds for n in names if (n, s, n_tokens, preset, corpus, recipe_mark(preset)) not in have]
     for name, seed in progress(todo, desc='ablations', unit='runs'):
         made = run_experiment(name, seed, n_tokens, **settings)
         env = environment()
         append_line(path, dict(made, when=datetime.now(timezone.utc).strftime('%Y-%m-%dT%H:%MZ'), machine=machine_name(env), torch=torch.__version__))
     return len(todo)
 
-# %% ../nbs/19a_ablations.ipynb #31f7683b
+# %% ../nbs/19a_ablations.ipynb #ae04bb29
 def series(
     results: list[dict],  # from `read_ablations`
-) -> list[dict]:  # those that share size, text and number of tokens with the last of them
+) -> list[dict]:  # those that share recipe, size, text and number of tokens with the last of them
     "The latest series of comparable runs."
-    key = lambda r: (r['preset'], r['corpus'], r['tokens'])
+    key = lambda r: (r['recipe'], r['preset'], r['corpus'], r['tokens'])
     return [r for r in results if key(r) == key(results[-1])]
 
 def differences(
@@ -242,7 +252,7 @@ def differences(
     paired = {n: [bits[n, s] - bits[base, s] for s in seeds if (n, s) in bits] for n in names}
     return {n: d for n, d in paired.items() if d}
 
-# %% ../nbs/19a_ablations.ipynb #c4352913
+# %% ../nbs/19a_ablations.ipynb #e9b52a4b
 def verdict(
     low: float,  # lower end of the interval of a difference
     high: float,  # upper end
@@ -256,13 +266,14 @@ def ablation_table(
 ) -> str:  # Markdown
     "A line for each experiment, the dearest change first."
     if not any(r['name'] == 'recipe' for r in results): return 'no runs of the recipe yet: start python -m histlm.ablations'
-    found = {n: (*interval(d), len(d)) for n, d in differences(results).items() if n in (names or EXPERIMENTS) and n in EXPERIMENTS}
+    said = {r['name']: (r['what'], r['instead']) for r in results}
+    found = {n: (*interval(d), len(d)) for n, d in differences(results).items() if n in (names or said)}
     base = [r['bits_per_byte'] for r in results if r['name'] == 'recipe']
     lines = ['| instead of | put in its place | bits per byte, difference | 95 % interval | seeds | verdict |', '|---|---|---|---|---|---|',
              f'| | the recipe as it stands | {statistics.fmean(base):.4f} (spread {max(base) - min(base):.4f}) | | {len(base)} | |']
     for name, (low, mean, high, n) in sorted(found.items(), key=lambda kv: -kv[1][1]):
-        e = EXPERIMENTS[name]
-        lines.append(f'| {e.what} | {e.instead} | {mean:+.4f} | {low:+.4f} to {high:+.4f} | {n} | {verdict(low, high)} |')
+        ends = f'{low:+.4f} to {high:+.4f}' if n > 1 else 'none: one seed'
+        lines.append(f'| {said[name][0]} | {said[name][1]} | {mean:+.4f} | {ends} | {n} | {verdict(low, high)} |')
     return '\n'.join(lines)
 
 # %% ../nbs/19a_ablations.ipynb #140da656

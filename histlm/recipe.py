@@ -164,14 +164,15 @@ def resolve_settings(
     c['per_device_batch'] = _micro_batch(c, rows // world_size, device or torch.device('cpu'))
     return c
 
-# %% ../nbs/04b_recipe.ipynb #289ed5d2
+# %% ../nbs/04b_recipe.ipynb #c7850e12
 def model_shape(
     c: dict,  # resolved settings
     vocab_size: int = 0,  # of the tokenizer; 0: as asked for
 ) -> ModelConfig:
-    "The model that a run trains: its preset; with an untied head and branches of zero where it starts from bigrams."
-    start = dict(tied=False, init='zero') if c['start'] == 'bigrams' else {}
-    return model_config(c['preset'], c['family'], vocab_size=vocab_size or c['vocab_size'], context=c['context'], dropout=c['dropout'], **start)
+    "The model that a run trains: its preset; modern ones with branches of zero, and with an untied head where they start from bigrams."
+    recipe = dict(init='zero') if c['family'] == 'modern' else {}
+    if c['start'] == 'bigrams': recipe['tied'] = False
+    return model_config(c['preset'], c['family'], vocab_size=vocab_size or c['vocab_size'], context=c['context'], dropout=c['dropout'], **recipe)
 
 # %% ../nbs/04b_recipe.ipynb #494b6614
 def _micro_batch(c, rows: int, device) -> int:
@@ -223,8 +224,8 @@ def parameter_groups(
         groups['tables' if table else 'matrices' if p.ndim >= 2 else 'vectors'][name] = p
     return groups
 
-# %% ../nbs/04b_recipe.ipynb #f45ec217
-NEWTON_SCHULZ = ((3.4445, -4.7750, 2.0315),) * 5  # a, b, c of each round: chosen by Jordan et al. (2024) for the steepest start
+# %% ../nbs/04b_recipe.ipynb #5b7f7a76
+NEWTON_SCHULZ = ((3.4445, -4.7750, 2.0315),) * 3  # a, b, c of each round: chosen by Jordan et al. (2024) for the steepest start
 
 def orthogonalise(
     matrices: torch.Tensor,  # (..., rows, columns), floating point, on any device
