@@ -375,3 +375,6 @@ def measure_staying(
 register(Metric('history/cutoff', measure_cutoff, 'untrained', draw_cutoff))
 register(Metric('history/anachronism', measure_anachronism, 'contaminated'))
 register(Metric('history/staying', measure_staying, 'bigram'))
+
+# %% ../nbs/15a_cutoff.ipynb #0f065794
+if __name__ == '__main__' and '__file__' in globals(): sys.exit(main())   # a notebook has no __file__

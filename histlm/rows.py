@@ -4,12 +4,12 @@
 
 # %% auto #0
 __all__ = ['KINDS', 'Measured', 'Conditions', 'step_makers', 'gather_steps', 'without_precision', 'step_facts', 'matmul_limits',
-           'step_row', 'resident_bytes', 'memory_main', 'memory_of', 'memory_row', 'compiles', 'generation_makers',
-           'generation_row', 'tiktoken_encoding', 'encoding_makers', 'first_documents', 'encoding_row', 'loading_row',
-           'kind_of', 'profile_ms', 'profile_row', 'invented_corpus', 'gpu_row', 'tokens_to_reach', 'trained',
-           'tokens_row', 'minutes_row']
+           'step_row', 'memory_main', 'memory_of', 'memory_row', 'compiles', 'generation_makers', 'generation_row',
+           'tiktoken_encoding', 'encoding_makers', 'first_documents', 'encoding_row', 'loading_row', 'kind_of',
+           'profile_ms', 'profile_row', 'invented_corpus', 'gpu_row', 'tokens_to_reach', 'trained', 'tokens_row',
+           'minutes_row']
 
-# %% ../nbs/18b_rows.ipynb #5a85bcd4
+# %% ../nbs/18b_rows.ipynb #95d8980c
 import contextlib, dataclasses, gc, io, json, math, os, statistics, subprocess, sys, tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .core import data_root, has_fast_bf16, n_cores, peak_rss_bytes, pick_device, progress
+from .core import data_root, has_fast_bf16, n_cores, pick_device, progress, resident_bytes
 from .data import batch, encoded, prepare, token_dtype
 from .documents import open_corpus
 from .generate import generate
@@ -125,16 +125,6 @@ def step_row(
     facts, samples = step_facts(here), {name: [c['batch_tokens'] / s for s in seconds[name]] for name in here}
     facts.update(matmul_gflops=round(statistics.median(rates) / 1e9, 1), batch_tokens=c['batch_tokens'])
     return Measured('tokens/s', {**samples, **matmul_limits(rates, rounds, facts['flops_per_token'])}, absent, facts)
-
-# %% ../nbs/18b_rows.ipynb #84656149
-def resident_bytes(
-    kind: str,  # 'VmRSS': now; 'VmHWM': the most so far
-) -> int:
-    "This process's resident memory; where there is no /proc, the peak for both."
-    with contextlib.suppress(OSError):
-        for line in Path('/proc/self/status').read_text().splitlines():
-            if line.startswith(kind + ':'): return 1024 * int(line.split()[1])
-    return peak_rss_bytes()
 
 # %% ../nbs/18b_rows.ipynb #2431b49f
 def memory_main(
