@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['SIGNS', 'action_of', 'unprettify', 'settle', 'BlockCollector', 'keep_note', 'settle_encoding', 'read_xml', 'gap_sign',
-           'TeiCollector', 'read_tei', 'SessionCollector', 'settle_session', 'read_oldbailey', 'EpubCollector',
-           'read_xhtml']
+           'TeiCollector', 'read_tei', 'SessionCollector', 'bridge_page', 'settle_session', 'read_oldbailey',
+           'EpubCollector', 'read_xhtml']
 
-# %% ../nbs/09c_markup.ipynb #11c67bce
+# %% ../nbs/09c_markup.ipynb #4b38985d
 import functools, re
 import xml.parsers.expat as expat
 from collections import Counter
@@ -17,6 +17,7 @@ from fastcore.basics import patch
 
 from .documents import INLINE_TAGS, LINE_TAGS, CorpusError, collect_xml
 from .extract import Extracted, ExtractError, decode, extract_file, reader
+from .lexicon import period_lexicon
 
 # %% ../nbs/09c_markup.ipynb #a152a692
 _LINES = frozenset('l lb item row tr castitem li dt dd salute signed dateline addrline titlepart'
@@ -431,7 +432,7 @@ class SessionCollector(BlockCollector):
         self.session: dict = {}  # session id and date
         self.seen: set[str] = set()
 
-# %% ../nbs/09c_markup.ipynb #2868e18e
+# %% ../nbs/09c_markup.ipynb #dec61168
 _FACTS = {'offenceCategory': 'offence', 'offenceSubcategory': 'offence_detail', 'verdictCategory': 'verdict',
           'punishmentCategory': 'punishment'}
 
@@ -444,7 +445,7 @@ def start(self: SessionCollector,
     if tag == 'interp': return self.fact(attributes)
     if tag == 'join': return
     if tag == 'p': self.pieces.append('\x01')
-    elif tag == 'lb' or tag == 'xptr': self.pieces.append('\x03' if tag == 'lb' else ' ')
+    elif tag == 'lb' or tag == 'xptr': self.pieces.append('\x03' if tag == 'lb' else '\x04')
     elif tag == 'div1': self.open_document(attributes)
     elif tag == 'note': self.open_frame('note', attributes)
     elif tag == 'div0': self.session['session'] = attributes.get('id', '').lstrip('ts')
@@ -476,7 +477,7 @@ def open_document(self: SessionCollector,
     self.open.append((0, dict(type=attributes.get('type', ''), part=attributes.get('id', '')), outer))
     self.pieces = list(between)
 
-# %% ../nbs/09c_markup.ipynb #169afe8f
+# %% ../nbs/09c_markup.ipynb #be354088
 @patch
 def end(self: SessionCollector,
     tag: str,  # the tag's name as written
@@ -487,7 +488,7 @@ def end(self: SessionCollector,
     elif tag == 'note':
         _, _, _, outer = self.frames.pop()
         text, self.pieces = ''.join(self.pieces).strip(), outer
-        if re.search('unreadable|illegible', text, re.I): self.pieces.append(' 〈…〉 ')
+        if re.search('unreadable|illegible', text, re.I): self.pieces.append(f' {_UNREADABLE.sub("〈…〉", text) if "[" in text else "〈…〉"} ')
         else: self.dropped['note'] += len(text.encode())
     elif tag not in _SESSION_INLINE and tag not in ('interp', 'join', 'lb', 'xptr', 'div0'): self.pieces.append(SIGNS[action_of(tag)[1]])
 
@@ -516,8 +517,19 @@ def close_document(self: SessionCollector) -> None:
         self.dropped.clear()
     self.pieces = outer
 
-# %% ../nbs/09c_markup.ipynb #f3495259
-_TAG_SPACE = re.compile(r'(?<=[a-z]{3}) (?=s[ ,.;:])|(?<=[\w〉]) (?=[,;.](?![ .]*\.)(?:\s|$))|(?<=\() (?=\w)|(?<=[\w.,]) (?=\))')
+# %% ../nbs/09c_markup.ipynb #6ee5a9df
+def bridge_page(
+    left: str,  # letters before the end of a page
+    right: str,  # letters after it
+) -> str:  # one word or two
+    "What stands on both sides of a page break: one word if the lexicon knows it better than its rarer part."
+    count = period_lexicon().count
+    whole, rarer = count(left + right), min(count(left), count(right))
+    return left + right if whole >= 5 and whole > 10 * rarer else f'{left} {right}'
+
+# %% ../nbs/09c_markup.ipynb #328bf79d
+_TAG_SPACE = re.compile(r"(?<=[A-Za-z]) (?=['’]s\b)|"
+                        r'(?<=[a-z]{3}) (?=s[ ,.;:])|(?<=[\w〉]) (?=[,;.](?![ .]*\.)(?:\s|$))|(?<=\() (?=\w)|(?<=[\w.,]) (?=\))')
 _UNREADABLE = re.compile(r'\[(?:Text )?(?:unreadable|illegible)[^\]]{0,30}\]', re.I)
 
 def settle_session(
@@ -525,9 +537,10 @@ def settle_session(
 ) -> str:  # in the form of Part II
     "Line breaks inside words become `∣`, gaps become signs; blanks left by tags go, paragraphs cut in mid-sentence are joined."
     if '\x03' in text: text = re.sub('(?<=[a-z])-?\x03(?=[a-z])', '∣', text)
+    if '\x04' in text: text = re.sub('([A-Za-z]+)\x04([a-z]+)', lambda m: bridge_page(m[1], m[2]), text).replace('\x04', ' ')
     if '[' in text: text = _UNREADABLE.sub('〈…〉', text)
     text = settle(text)
-    if ' ,' in text or ' .' in text or '( ' in text or ' )' in text or ' ;' in text or ' s' in text: text = _TAG_SPACE.sub('', text)
+    if ' ,' in text or ' .' in text or '( ' in text or ' )' in text or ' ;' in text or ' s' in text or " 's" in text or ' ’s' in text: text = _TAG_SPACE.sub('', text)
     return re.sub(r'(?<=[a-z,;—I])\n\n(?=[a-z])', ' ', text)
 
 # %% ../nbs/09c_markup.ipynb #1d567cbe

@@ -481,3 +481,9 @@ def test_a_title_page_does_not_take_the_number_of_the_trial_behind_it():
     raw = f'<?xml version="1.0"?><TEI.2><text><body><div0 type="sessionsPaper" id="17840526">{page}{trial}</div0></body></text></TEI.2>'
     found = {e.part: e.text for e in extract_file(raw.encode(), 'x.xml')}
     assert found['t17840526-17'].startswith('535.') and found['f17840526-17'].startswith('THE WHOLE')
+
+
+def test_a_page_of_a_session_ends_inside_a_word():
+    session = ('<TEI.2><text><body><div0 type="sessionsPaper" id="17951028"><div1 type="trialAccount" id="t17951028-1"><p>A silk hand<xptr type="p"/>kerchief of <persName>Sarah Laxton\n</persName>\'s,'
+               ' the<xptr type="p"/>prisoner had <note>[Text unreadable in original.] practically</note> it.</p></div1></div0></body></text></TEI.2>')
+    assert extract_file(session.encode(), kind='oldbailey')[0].text == "A silk handkerchief of Sarah Laxton's, the prisoner had 〈…〉 practically it."
