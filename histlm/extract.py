@@ -7,8 +7,8 @@ __all__ = ['MAX_FILE', 'MAX_LINE', 'EXTRACT_VERSION', 'ExtractError', 'Extracted
            'refuse_binary', 'plausible', 'undo_double', 'mend_double', 'decode', 'decode_declared', 'detect_kind',
            'reader', 'extract_file', 'join_lines', 'is_prose', 'unwrap_blocks', 'page_numbers', 'catchwords',
            'page_heads', 'stamps', 'near_catchwords', 'equal_pages', 'page_lines', 'strip_pages', 'read_text',
-           'cut_markers', 'is_licence', 'is_credit', 'gutenberg_fields', 'judge_blocks', 'strip_signs',
-           'read_gutenberg']
+           'cut_markers', 'is_licence', 'is_credit', 'gutenberg_fields', 'judge_blocks', 'contents_length',
+           'drop_contents', 'strip_signs', 'read_gutenberg']
 
 # %% ../nbs/09_extract.ipynb #fb07965c
 import codecs, importlib, os, re
@@ -594,7 +594,10 @@ def is_credit(
     "Whether a block names who made the electronic edition."
     return len(block) < 700 and bool(_CREDIT.match(block)) and not re.match(r'[^\n]*\b1[5-8]\d\d\b', block) or '[EBook #' in block
 
-# %% ../nbs/09_extract.ipynb #19438420
+# %% ../nbs/09_extract.ipynb #df4c2f63
+_PG_FIRST = re.compile(r"^\W{0,6}(?:This is )?(?:The )?Project Gutenberg(?:['’]s?,? (?:E-?(?:book|text) of )?|,? E-?(?:book|text),? (?:of|entitled) |"
+                       r' presents:? | (?=[^\n]*, by (?-i:[A-Z])))(\S[^\n]*(?:\n(?![^\S\n]*(?:[#*\[(]|This |Copyright|\w[\w ]{2,24}:))[^\n]+){0,3})', re.I | re.M)
+
 def gutenberg_fields(
     header: str,  # what stands before the book
 ) -> dict:  # title, author, language and the like, as far as they are named
@@ -602,9 +605,12 @@ def gutenberg_fields(
     meta = {}
     for m in re.finditer(r'^(Title|Author|Editor|Translator|Language): *(.+(?:\n {2,}\S.*)*)', header, re.M):
         meta.setdefault(m[1].lower(), ' '.join(m[2].split()))
-    old = re.search(r"Project Gutenberg(?:['’]s)? (?:E-?(?:book|text) of |presents )?"
-                    r"(?!E-?(?:book|text))([^\n]{3,90}?),? by ([A-Z][^\n*\[]{2,60})", header)
-    if old and 'title' not in meta: meta.update(title=old[1].strip(), author=old[2].strip(' *'))
+    first = _PG_FIRST.search(header)
+    if first and 'title' not in meta:
+        said = re.split(r'\s*(?:[*\[]|\(?#\d)', ' '.join(first[1].split()))[0]
+        named = re.fullmatch(r'(.{2,}) by ([A-Z].{2,120})', said)
+        meta['title'] = (named[1] if named else said).rstrip(' ,')
+        if named: meta.setdefault('author', named[2].rstrip(' ,'))
     if meta.get('language', '').lower() == 'english': meta['language'] = 'en'
     return meta
 
@@ -647,6 +653,39 @@ def judge_blocks(
         i += length or 1
     return keep
 
+# %% ../nbs/09_extract.ipynb #a843072b
+_CONTENTS = re.compile(r'\W*(?:(?:THE )?(?:TABLE OF )?(?:THE )?CONTENTS\b.{0,40}|(?:LIST OF )?(?:ILLUSTRATIONS|PLATES|MAPS))[\W_]*', re.I)
+_ENTRY = re.compile(r'.*?\w.*?(?:[^\S\n]{2,}|\.(?: ?\.)+[^\S\n]*)(\d{1,3}|[ivxlc]{1,7})\.?')
+
+def contents_length(
+    blocks: list[str],  # of a book, with the newlines before each and the blanks within
+    i: int,  # the block where a table may begin
+) -> int:  # how many blocks it has, from block i on; 0: none begins there
+    "The length of a table of contents with page numbers."
+    if not _CONTENTS.fullmatch(blocks[i].strip().split('\n')[0].strip()): return 0
+    best, found, last = 1, 0, 0
+    for n, block in enumerate(blocks[i:i+400]):
+        lines = block.strip('\n').split('\n')[n == 0:]
+        entries = [m for line in lines if (m := _ENTRY.fullmatch(line.rstrip()))]
+        pages = [int(m[1]) for m in entries if m[1].isdigit()]
+        if n and found and block.startswith('\n\n\n') or n > best + 2 or not entries and len(lines) > 3: break
+        if not entries or len(entries) < len(lines) / 3 or pages != sorted(pages) or pages and pages[0] < last: continue
+        best, found, last = n + 1, found + len(entries), pages[-1] if pages else last
+    return best if found > 1 else 0
+
+def drop_contents(
+    blocks: list[str],  # of a book, in order
+    dropped: Counter,  # reason -> bytes, added to
+) -> list[str]:  # those that stay
+    "The blocks of a book without its tables of contents that give page numbers."
+    keep, i = [], 0
+    while i < len(blocks):
+        n = contents_length(blocks, i)
+        for gone in blocks[i:i+n]: dropped['contents'] += len(' '.join(gone.split()).encode())
+        keep += blocks[i:i + (not n)]
+        i += n or 1
+    return keep
+
 # %% ../nbs/09_extract.ipynb #b55d25c6
 def _licence_edge(blocks: list[str], share: float = 0.3) -> int:
     "How many blocks at the foot of a file form a licence, when a share of them says so."
@@ -658,12 +697,14 @@ def _licence_edge(blocks: list[str], share: float = 0.3) -> int:
             if found >= share * n: best = n
     return best
 
-# %% ../nbs/09_extract.ipynb #3f3a93a9
+# %% ../nbs/09_extract.ipynb #e99bb286
 _SIGNS = (('illustration', re.compile(r'\[Illustration(?:[^\[\]]|\[[^\[\]]*\])*\]', re.I)),
           ('page number', re.compile(r'[\[{](?:Pg|Page|p\.)? ?[0-9]{1,4}[ab]?[\]}](?=\s|\w)|[\[{](?:Pg|Page|p\.) ?[ivxlc0-9]{1,6}[\]}]')),
           ('note mark', re.compile(r'(?<=[\w.,;:!?"”’)\]_—])\[(?:\d{1,3}|[A-Z*†])\]')),
           ('note mark', re.compile(r'\[(?:Footnote|Sidenote)(?: [\w*]{1,4})?: ?(?=[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*\])', re.I)))
-_EMPHASIS = re.compile(r'(?<![\w_])_([^_]{1,600}?)_(?![\w_])|(?<![\w=])=([^=\n]{1,200}?)=(?![\w=])')
+_EMPHASIS = re.compile(r'(?<![^\W\d])_([^_]{1,600}?)_(?![^\W\d])|(?<=[^\W_])_([a-z]{1,4}\.?)_(?![^\W\d])|(?<![\w=])=([^=\n]{1,200}?)=(?![\w=])')
+_SCRIPT = re.compile(r'\[(?:Greek|Hebrew|Arabic|Syriac|Coptic|Russian|Sanskrit|Runic)(?: text)?: ?([^\[\]]+)\]', re.I)
+_NOTES_HEAD = re.compile(r'^[^\w\n]*FOOT-?NOTES?[^\w\n]*$', re.I | re.M)
 
 def strip_signs(
     text: str,  # the book
@@ -678,9 +719,22 @@ def strip_signs(
             if gone[0].startswith(('[Foot', '[foot', '[Side')):
                 text = re.sub(pattern.pattern + r'((?:[^\[\]]|\[[^\[\]]*\])*)\]', r'\1', text, flags=re.I)
             else: text = pattern.sub('', text)
-    return _EMPHASIS.sub(lambda m: m[1] or m[2], text) if '_' in text or '=' in text else text
+    text = _count_out(_SCRIPT, _count_out(_NOTES_HEAD, text, 'note mark', dropped), 'transliteration', dropped)
+    for _ in range(2 if '_' in text or '=' in text else 0): text = _EMPHASIS.sub(lambda m: m[1] or m[2] or m[3], text)
+    end = text.find('\n', len(text.rstrip(' \n*')))
+    if end < 0 or text.count('*', end) < 3: return text
+    dropped['rule'] += text.count('*', end)
+    return text[:end]
 
-# %% ../nbs/09_extract.ipynb #dd4e8a19
+def _count_out(pattern: re.Pattern, text: str, reason: str, dropped: Counter) -> str:
+    "The text with the pattern's first group, or nothing, in its place, and what went counted."
+    def gone(m):
+        kept = m[1] if pattern.groups else ''
+        dropped[reason] += len(m[0].strip().encode()) - len(kept.encode())
+        return kept
+    return pattern.sub(gone, text)
+
+# %% ../nbs/09_extract.ipynb #642f788f
 @reader('gutenberg')
 def read_gutenberg(
     raw: bytes,  # a whole file of Project Gutenberg
@@ -694,7 +748,7 @@ def read_gutenberg(
     tail = 0 if after else _licence_edge(blocks[len(blocks) // 2:])
     head = 0 if before else _licence_edge(blocks[:min(60, len(blocks) // 2)][::-1])
     for gone in blocks[:head] + blocks[len(blocks) - tail:]: dropped['licence'] += len(gone.strip().encode())
-    kept = judge_blocks(blocks[head:len(blocks) - tail], dropped)
+    kept = drop_contents(judge_blocks(blocks[head:len(blocks) - tail], dropped), dropped)
     meta = dict(gutenberg_fields(before or '\n\n'.join(blocks[:head + 12])), encoding=encoding)
     return [Extracted(tidy_blocks(unwrap_blocks(strip_signs('\n\n'.join(kept), dropped))), '', meta,
                       {k: v for k, v in dropped.items() if v})]

@@ -314,6 +314,84 @@ def scanned():
 SCAN_OFF = {'page_heads': lambda *_: {}, 'equal_pages': lambda *_: {}, 'stamps': lambda *_: {}, 'near_catchwords': lambda *_: {}, '_FOOTNOTE': re.compile('(?!)')}
 
 
+PRINTED = """The Project Gutenberg EBook of A Walk by the Fens,
+by Thomas Wray
+
+*** START OF THE PROJECT GUTENBERG EBOOK A WALK ***
+
+
+CONTENTS.
+
+                                                      PAGE
+
+  LETTER I.    Of the Road                               1
+
+  LETTER II.   Of the Fens; with an Account of
+                 Wages                                  17
+
+
+
+
+LETTER I.
+
+A labourer hath 1_s._ 2_d._ a day in winter, which the clerk D_r._ Tubb told me
+was all that he was _ever_ given.[1]
+
+       *       *       *       *       *
+
+The quit-rent is 7-1/2_d._ and [Greek: gnôthi seauton] was written
+over the door.
+
+  FOOTNOTES:
+
+  [1] So says the _Tour_.
+
+
+       *       *       *       *       *
+
+Transcriber's Notes:
+
+  Page 3: "surveyer" changed.
+
+*** END OF THE PROJECT GUTENBERG EBOOK A WALK ***
+"""
+PRINTED_OUT = '''LETTER I.
+
+A labourer hath 1s. 2d. a day in winter, which the clerk Dr. Tubb told me was all that he was ever given.
+
+* * * * *
+
+The quit-rent is 7-1/2d. and gnôthi seauton was written over the door.
+
+So says the Tour.'''
+
+
+def test_signs_of_a_gutenberg_book():
+    found, = extract_file(PRINTED.encode())
+    assert found.text == PRINTED_OUT
+    assert (found.meta['title'], found.meta['author']) == ('A Walk by the Fens', 'Thomas Wray')
+    assert found.dropped['contents'] == 87 and found.dropped['rule'] == 5 and found.dropped['transliteration'] == 9
+
+
+@pytest.mark.parametrize('name,off', [('_EMPHASIS', re.compile(r'(?<![\w_])_([^_]{1,600}?)_(?![\w_])()()')), ('_SCRIPT', re.compile('(?!)()')),
+                                      ('_NOTES_HEAD', re.compile('(?!)')), ('contents_length', lambda *_: 0), ('_PG_FIRST', re.compile('(?!)'))])
+def test_each_rule_of_a_gutenberg_book_matters(name, off, monkeypatch):
+    monkeypatch.setattr(ex, name, off)
+    found, = extract_file(PRINTED.encode())
+    assert found.text != PRINTED_OUT or 'title' not in found.meta
+
+
+def test_a_table_of_contents_without_pages_stays():
+    bare = re.sub(r' {5,}(?:PAGE|\d+)\n', '\n', PRINTED)
+    assert 'CONTENTS.\n\nLETTER I. Of the Road\n\nLETTER II.' in extract_file(bare.encode())[0].text
+
+
+def test_a_gutenberg_book_without_an_author():
+    raw = PRINTED.replace('A Walk by the Fens,\nby Thomas Wray', 'The History of Tom')
+    meta = extract_file(raw.encode())[0].meta
+    assert meta['title'] == 'The History of Tom' and 'author' not in meta
+
+
 def test_a_scanned_book_without_its_pages():
     raw, text = scanned()
     found, = extract_file(raw.encode())
