@@ -169,7 +169,7 @@ def smaller_as_good(
     sizes = sorted((parameter_count(model_config(p)), p) for p in PRESETS)
     return next((p for n, p in sizes if n < .8 * plan.parameters and expected_loss(n, plan.unique, plan.tokens) <= want + .02), None)
 
-# %% ../nbs/04g_plan.ipynb #e5800ef5
+# %% ../nbs/04g_plan.ipynb #04670674
 @patch
 def warnings(self: Plan) -> list[str]:  # sentences; empty where nothing is odd
     "What to think about before this run begins."
@@ -183,7 +183,8 @@ def warnings(self: Plan) -> list[str]:  # sentences; empty where nothing is odd
                     'ended worse than one of 117M; watch the validation, add dropout or text')
     if (other := smaller_as_good(self)): said.append(f'preset {other} is expected to do as well on these tokens, for a fraction of the computing')
     if self.tokens < .1 * CHINCHILLA * self.parameters and not other:
-        said.append(f'{self.tokens / self.parameters:.2g} tokens a parameter: far below the {CHINCHILLA:.0f} that use computing best (Hoffmann et al. 2022); a smaller preset reads more in the same time')
+        said.append(f'{self.tokens / self.parameters:.2g} tokens a parameter: far below the {CHINCHILLA:.0f} that use computing best (Hoffmann et al. 2022); '
+                    + ('more tokens' if self.preset == min(PRESETS, key=lambda p: parameter_count(model_config(p))) else 'a smaller preset in the same time, or more tokens,') + ' would go further')
     return said
 
 # %% ../nbs/04g_plan.ipynb #8c8fc4b1
