@@ -441,6 +441,19 @@ def test_lines_of_verse_that_a_dash_glued(monkeypatch):
     assert "greets—Tho'" in text and 'speech;kneels' in text
 
 
+SPOKEN = ('"It is new."It is very late," said Emily.  He answered: "I was not unmindful of my relations.""Nor has he been," she cried, "and I go too."Emily sighed. '
+          '"Ah!"1st Serv.Gone for ever.2d Serv.Why what\'s the Matter?1st Serv.They said, Sir, this was Mr. Rove.\'Sdeath, he was here.')
+SPOKEN_OUT = ['"It is new.', '"It is very late," said Emily. He answered: "I was not unmindful of my relations."', '"Nor has he been," she cried, "and I go too."',
+              'Emily sighed. "Ah!"', '1st Serv. Gone for ever.', "2d Serv. Why what's the Matter?", '1st Serv. They said, Sir, this was Mr. Rove.', "'Sdeath, he was here."]
+
+
+@pytest.mark.parametrize('rule', ['none', 'opening_marks', 'find_numbered', '_APHAERESIS'])
+def test_ecco_quotation_marks_and_numbered_speakers(rule, monkeypatch):
+    if rule != 'none': monkeypatch.setattr(ecco, rule, re.compile('(?!)') if rule == '_APHAERESIS' else lambda *_: set())
+    blocks = re.split('\n+', extract_file(SPOKEN.encode(), kind='ecco')[0].text)
+    assert (blocks == SPOKEN_OUT) == (rule == 'none')
+
+
 def twice(text):
     "A text in UTF-8 that was read as Windows-1252, with controls where that has no sign."
     return ''.join(chr(b) if b in (0x81, 0x8d, 0x8f, 0x90, 0x9d) else bytes([b]).decode('cp1252') for b in text.encode())
