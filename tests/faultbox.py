@@ -139,7 +139,7 @@ def rank_main(rank, ranks, port, folder, trap, bell, changes, report):
             if trap[0] == 'a rank dies': set_here = rank == (0 if PHASES[trap[1]].startswith(('os.', 'open', 'append')) else ranks - 1)
             snare = Trap(*trap, folder, rank, bell)
             if set_here: snare.set()
-            if trap[0] == 'no memory': histlm_guard().available_memory = lambda: 0
+            if trap[0] == 'no memory': histlm_guard().memory_room = lambda device, local_ranks: 0
             if trap[0] == 'W&B hangs': T.TRACKER_PATIENCE_S = .5
             if trap[0].startswith('W&B'):
                 sys.modules['wandb'] = fake_wandb(snare)
