@@ -392,6 +392,29 @@ def test_a_gutenberg_book_without_an_author():
     assert meta['title'] == 'The History of Tom' and 'author' not in meta
 
 
+PARISH = """<!DOCTYPE html><html lang="en"><head><title>The Book of Thornby, 1641 | Thornby History Society</title></head><body><main><h1>The Book of Thornby</h1>
+<p>Vpon the xviij<sup>th</sup> day arose a Wind, says Rich: Hale y<sup>e</sup> Clarke, and cast x<sup>2</sup> of them, or 7<sup>1</sup>/2, into the Close.<sup>3</sup></p>
+<div class="wp-caption alignright"><img src="t.jpg"><p class="wp-caption-text">The tower today. Photo: J. Barnes</p></div><p class="caption">THE VERSES</p>
+<div class="stanza"><span class="line">I to the Church the liuing call,<span class="linenum">5</span></span><br><span class="line">And to the graue doe summon all.</span></div>
+<h3>Share this:</h3><p>Finis.</p></main></body></html>"""
+PARISH_OUT = ('The Book of Thornby\n\nVpon the xviijᵗʰ day arose a Wind, says Rich: Hale yᵉ Clarke, and cast x2 of them, or 71/2, into the Close.\n\nTHE VERSES\n\n'
+              'I to the Church the liuing call,\nAnd to the graue doe summon all.\n\nFinis.')
+
+
+def test_additions_to_a_page():
+    found, = extract_file(PARISH.encode())
+    assert found.text == PARISH_OUT and found.meta['title'] == 'The Book of Thornby, 1641'
+    assert found.dropped == {'note mark': 1, 'illustration': 33, 'line number': 1, 'navigation': 11}
+
+
+@pytest.mark.parametrize('name,off', [('_LINE_NUMBER', re.compile('(?!)')), ('_CAPTION', re.compile('(?!)')), ('_BUTTONS', re.compile('(?!)')), ('_RAISED', {}),
+                                      ('addition', never), ('title_without_site', lambda title, *_: title)])
+def test_each_rule_of_a_page_matters(name, off, monkeypatch):
+    monkeypatch.setattr(pages, name, off)
+    found, = extract_file(PARISH.encode())
+    assert found.text != PARISH_OUT or found.meta['title'] != 'The Book of Thornby, 1641'
+
+
 def test_a_scanned_book_without_its_pages():
     raw, text = scanned()
     found, = extract_file(raw.encode())
