@@ -646,6 +646,7 @@ def margins(
     "Where columns begin: a column all of whose rows stand in takes the edge of its like, if the pages of its side agree on one."
     own = [[left_edge(rows) if rows else 0 for rows in parts] for parts in pages]
     def common(n, x):
+        "The nearest edge to the left of x that many columns of pages of the same side share; x itself without one."
         near = [e for m in range(max(n % 2, n - 10), min(len(own), n + 11), 2) for e in own[m] if abs(e - x) < 30]
         return min((e for e in near if e < x and sum(abs(o - e) < 2 for o in near) > max(1, 0.4 * len(near))), default=x)
     return [[common(n, x) for x in parts] for n, parts in enumerate(own)]
