@@ -88,6 +88,7 @@ class Trap:
             if trap.how == 'build': trap.spring()
             return real['build'](run)
         def gradients(run):
+            if trap.fault == 'NaN in a weight' and trap.by_file and run.saver is not None: run.saver.wait()   # the writer is a thread: its moments come before the batch, however slow the disk
             if trap.fault == 'NaN in a weight' and trap.sprung and not trap.poisoned: trap.poison()   # what a file's moment began
             got = real['gradients'](run)
             if trap.how == f'gradients {run.state["step"]}':
