@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['SIGNS', 'action_of', 'unprettify', 'settle', 'BlockCollector', 'keep_note', 'settle_encoding', 'read_xml', 'gap_sign',
-           'TeiCollector', 'read_tei', 'SessionCollector', 'bridge_page', 'settle_session', 'read_oldbailey',
-           'EpubCollector', 'read_xhtml']
+           'TeiCollector', 'read_tei', 'SessionCollector', 'bridge_page', 'stands_open', 'continued', 'line_heads',
+           'join_quotations', 'settle_session', 'read_oldbailey', 'EpubCollector', 'read_xhtml']
 
 # %% ../nbs/09c_markup.ipynb #4b38985d
 import functools, re
@@ -500,15 +500,16 @@ def data(self: SessionCollector,
     "Character data: kept."
     self.pieces.append(text)
 
-# %% ../nbs/09c_markup.ipynb #f3b993ab
+# %% ../nbs/09c_markup.ipynb #760bb899
 @patch
 def close_document(self: SessionCollector) -> None:
     "File the open document, unless this session has had it already."
     _, facts, outer = self.open.pop()
     text = settle_session(''.join(self.pieces))
-    part = facts.pop('part') or f'{self.session.get("session", "")}-{len(self.documents) + 1}'
-    if facts.get('type') == 'frontMatter' and part[:1] == 't': part = 'f' + part[1:]  # a title page that bears the next trial's number
-    if text and part in self.seen and any(text == e.text for e in self.documents): self.dropped['repeated'] += len(text.encode())
+    part, kind = facts.pop('part') or f'{self.session.get("session", "")}-{len(self.documents) + 1}', facts.get('type')
+    if kind == 'frontMatter' and part[:1] == 't': part = 'f' + part[1:]  # a title page that bears the next trial's number
+    if text and any(text == e.text and (e.part == part or kind == e.meta['type'] != 'trialAccount') for e in self.documents):
+        self.dropped['repeated'] += len(text.encode())
     elif text:
         while part in self.seen: part += '+'
         self.seen.add(part)
@@ -527,9 +528,65 @@ def bridge_page(
     whole, rarer = count(left + right), min(count(left), count(right))
     return left + right if whole >= 5 and whole > 10 * rarer else f'{left} {right}'
 
-# %% ../nbs/09c_markup.ipynb #328bf79d
+# %% ../nbs/09c_markup.ipynb #90005ca2
+_NAMES = re.compile(r'(?:[A-Z][\w.\'-]*[ ,&]*){1,5}["\']*')
+_SALUTE = re.compile(r'.*\b(?:sir|madam|gentlemen|lord|friend|brother|sister|mother|father|son|wife)\W*', re.I | re.S)
+
+def stands_open(
+    text: str,  # a paragraph, or the beginning of one
+) -> bool:
+    "Whether its last quotation mark opens a quotation."
+    at = max(text.rfind('"'), text.rfind("''"))
+    if at < 0: return False
+    before, behind = text[max(at - 1, 0):at], text[at + 1 + (text[at] == "'"):]
+    return (not before or before in ' \n([—-') and bool(behind.strip())
+
+# %% ../nbs/09c_markup.ipynb #abc21e63
+def continued(
+    last: str,  # a paragraph
+    block: str,  # the next one
+) -> str:  # what has to be put behind the first; '' where the second is a paragraph of its own
+    "How a quoted line, or what follows a quotation, continues the sentence of the paragraph before it."
+    mark = next((m for m in ('"', "''", '“') if block.startswith(m)), '')
+    rest, end = block[len(mark):].lstrip(), last[-1:]
+    small, word = rest[:1].islower(), last[-1:].isalpha()
+    if not mark: return f' {block}' if small and end in ('"', "'") else ''
+    if not small and _SALUTE.fullmatch(last[-12:]): return ''
+    if stands_open(last): return f' {rest}' if small or (word or end in ',;—-') and not _NAMES.fullmatch(rest) else ''
+    return f' {mark}{rest}' if word or end == ',' or small and end in ';:—-' else ''
+
+# %% ../nbs/09c_markup.ipynb #e5b786e8
+def line_heads(
+    block: str,  # a paragraph
+) -> str:  # without the '' that only repeat one
+    "A quoted paragraph without the marks that stood at the heads of its printed lines."
+    out, at, open = [], 0, False
+    for m in re.finditer("''", block):
+        apart = m.start() == 0 or block[m.start() - 1] in ' \n'
+        if open and apart and block[m.end():m.end() + 1] == ' ':
+            out.append(block[at:m.start()])
+            at = m.end() + 1
+        else: open = apart or block[m.start() - 1] in '([—-'
+    return ''.join(out) + block[at:]
+
+def join_quotations(
+    text: str,  # of a document of a session
+) -> str:
+    "The text with its quotations in whole sentences."
+    out = []
+    for block in text.split('\n\n'):
+        more = continued(out[-1], block) if out else ''
+        if more: out[-1] += more
+        else: out.append(block)
+    return '\n\n'.join(map(line_heads, out) if "''" in text else out)
+
+# %% ../nbs/09c_markup.ipynb #a24d78bc
 _TAG_SPACE = re.compile(r"(?<=[A-Za-z]) (?=['’]s\b)|"
-                        r'(?<=[a-z]{3}) (?=s[ ,.;:])|(?<=[\w〉]) (?=[,;.](?![ .]*\.)(?:\s|$))|(?<=\() (?=\w)|(?<=[\w.,]) (?=\))')
+                        r'(?<=[a-z]{3}) (?=s[ ,.;:])|(?<=[\w〉]) (?=[,;.](?![ .]*\.)(?:\s|$))|(?<=\() (?=\w)|(?<=[\w.,]) (?=\))|'
+                        r'(?<=\w) (?=[?!:](?!\w))|(?<=\[) (?=\w)|(?<=[\w.,]) (?=\])')
+_NO_SPACE = re.compile(r'(?:\b[QA]\.|[a-z]{3}[.,;:])(?=[A-Z][a-z]|I\b)')
+_SPACED = (' ,', ' .', '( ', ' )', ' ;', ' s', " 's", ' ’s', ' ?', ' !', ' :', '[ ', ' ]')
+_QUOTED = ('\n\n"', "''", '\n\n“', '"\n\n')
 _UNREADABLE = re.compile(r'\[(?:Text )?(?:unreadable|illegible)[^\]]{0,30}\]', re.I)
 
 def settle_session(
@@ -539,8 +596,10 @@ def settle_session(
     if '\x03' in text: text = re.sub('(?<=[a-z])-?\x03(?=[a-z])', '∣', text)
     if '\x04' in text: text = re.sub('([A-Za-z]+)\x04([a-z]+)', lambda m: bridge_page(m[1], m[2]), text).replace('\x04', ' ')
     if '[' in text: text = _UNREADABLE.sub('〈…〉', text)
-    text = settle(text)
-    if ' ,' in text or ' .' in text or '( ' in text or ' )' in text or ' ;' in text or ' s' in text or " 's" in text or ' ’s' in text: text = _TAG_SPACE.sub('', text)
+    text = settle(text.replace('✗', '•'))
+    if any(s in text for s in _SPACED): text = _TAG_SPACE.sub('', text)
+    text = _NO_SPACE.sub(r'\g<0> ', text)
+    if any(s in text for s in _QUOTED): text = join_quotations(text)
     return re.sub(r'(?<=[a-z,;—I])\n\n(?=[a-z])', ' ', text)
 
 # %% ../nbs/09c_markup.ipynb #1d567cbe
@@ -558,7 +617,7 @@ def read_oldbailey(
     for e in c.documents: e.meta['encoding'] = c.meta['encoding']
     return c.documents
 
-# %% ../nbs/09c_markup.ipynb #e6a50fbe
+# %% ../nbs/09c_markup.ipynb #86dfc89c
 _APPARATUS = re.compile(r'\b(?:toc|landmarks|titlepage|imprint|colophon|copyright-page|halftitlepage|loi|page-list|pagebreak)\b')
 
 def _epub_cell(c, name, attributes):
@@ -568,6 +627,18 @@ def _epub_cell(c, name, attributes):
     c.open_frame('persona', {})
     return True
 
+def _epub_row(c, name, attributes):
+    "A row of a table: nobody speaks yet."
+    c.speaking = False
+    return False
+
+def _epub_direction(c, name, attributes):
+    "A stage direction within a speech: read apart."
+    if not c.speaking or 'stage-direction' not in attributes.get('epub:type', ''): return False
+    c.open_frame('direction', {})
+    return True
+
+# %% ../nbs/09c_markup.ipynb #e0e92114
 def _epub_title(c, name, attributes):
     "The title in the head: metadata."
     c.open_frame('title', {})
@@ -579,10 +650,11 @@ def _html_language(c, name, attributes):
     if language: c.meta['language'] = language
     return False
 
-# %% ../nbs/09c_markup.ipynb #b1384669
+# %% ../nbs/09c_markup.ipynb #81015b6c
 class EpubCollector(BlockCollector):
     "Collects an e-book's XHTML."
-    special = dict(td=_epub_cell, title=_epub_title, html=_html_language)
+    special = dict(td=_epub_cell, tr=_epub_row, i=_epub_direction, title=_epub_title, html=_html_language)
+    speaking = False  # whether the row that is open has named a speaker
 
     def skip(self, name, attributes):
         "The reason to drop an element of an e-book."
@@ -592,15 +664,16 @@ class EpubCollector(BlockCollector):
         return super().skip(name, attributes)
 
     def close_frame(self, name):
-        "A speaker gets a full stop; a title becomes metadata."
+        "A speaker gets a full stop, a direction within a speech its brackets; a title becomes metadata."
         _, what, _, outer = self.frames.pop()
         text, self.pieces = ' '.join(''.join(self.pieces).split()), outer
         if what == 'title': self.meta['title'] = text
+        elif text and what == 'direction': self.pieces.append(f' {text if text[0] in "([" else f"[{text}]"} ')
         elif text:
             self.pieces.append(text if text[-1] in '.:!?' else text + '.')
-            self.run_in = True
+            self.run_in = self.speaking = True
 
-# %% ../nbs/09c_markup.ipynb #95642276
+# %% ../nbs/09c_markup.ipynb #4fbc02e4
 @reader('xhtml')
 def read_xhtml(
     raw: bytes,  # an XHTML document
@@ -609,4 +682,4 @@ def read_xhtml(
     "A chapter of an e-book, whole; XHTML without e-book marks is read as a web page."
     if b'idpf.org/2007/ops' not in raw[:4000]: return extract_file(raw, name, 'html')
     c = read_xml(raw, name, EpubCollector)
-    return [Extracted(settle(''.join(c.pieces).replace('\u200a', '')), meta=c.meta, dropped=dict(c.dropped))]
+    return [Extracted(settle(''.join(c.pieces).replace('\u200a', '').replace('\u2011', '-')), meta=c.meta, dropped=dict(c.dropped))]
