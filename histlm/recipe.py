@@ -22,7 +22,7 @@ from .model import PRESETS, ModelConfig, model_config, parameter_count
 class SettingsError(HistlmError):
     "A setting that is unknown, of the wrong type or out of range; the message names it, its value and what it may be."
 
-# %% ../nbs/04b_recipe.ipynb #ba089ff1
+# %% ../nbs/04b_recipe.ipynb #b3025f20
 @dataclass
 class TrainConfig:
     "Everything that decides a run. 0, '' and 'auto' leave the choice to the preset's recipe or to the machine."
@@ -54,6 +54,8 @@ class TrainConfig:
     log_every_steps: int = 10  # steps between rows of metrics.jsonl
     eval_every_steps: int = 0  # steps between validations; 0: about ten in a run
     eval_bytes: int = 200_000  # bytes of the valid split that a validation inside the run reads
+    gap_alarm: float = 0.1  # bits per byte by which the gap between unread and read text may grow before the log warns; 0: the gap is not measured
+    patience: int = 0  # validations in a row that may bring no new best before the run ends early; 0: it never does
     save_every_steps: int = 0  # steps between checkpoints; 0: by time alone
     save_every_s: float = 120.0  # seconds between checkpoints; 0: by steps alone
     keep_checkpoints: int = 2  # how many of the newest are kept, besides the best
@@ -67,9 +69,9 @@ class TrainConfig:
     matmul: str = 'auto'  # way of fp32 products, as torch names it: highest, high, medium, or auto: the fastest that is exact
     wandb_mode: str = 'disabled'  # Weights & Biases: disabled, offline or online
 
-# %% ../nbs/04b_recipe.ipynb #200758da
+# %% ../nbs/04b_recipe.ipynb #9df19ca2
 FREE_SETTINGS = ('run_dir', 'max_steps', 'max_minutes', 'max_tokens', 'per_device_batch', 'log_every_steps', 'eval_every_steps',
-                 'eval_bytes', 'save_every_steps', 'save_every_s', 'keep_checkpoints', 'skip_batches', 'resume', 'device', 'compile', 'matmul', 'recompute', 'parallel', 'wandb_mode')
+                 'eval_bytes', 'gap_alarm', 'patience', 'save_every_steps', 'save_every_s', 'keep_checkpoints', 'skip_batches', 'resume', 'device', 'compile', 'matmul', 'recompute', 'parallel', 'wandb_mode')
 
 # %% ../nbs/04b_recipe.ipynb #b41d8406
 def compare_settings(

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['MATMUL_PATHS', 'MATMUL_ERROR', 'TRACKER_PATIENCE_S', 'TrainError', 'Clock', 'matmul_rate', 'measure_matmul',
-           'pick_matmul', 'Stopped', 'StopSignals', 'Run', 'run_folder', 'existing_run', 'compile_pays', 'train']
+           'pick_matmul', 'Stopped', 'StopSignals', 'Run', 'run_folder', 'existing_run', 'compile_pays', 'gap_words',
+           'train']
 
 # %% ../nbs/05_train.ipynb #07815966
 import contextlib, dataclasses, math, os, queue, shutil, signal, tempfile, threading, time
@@ -141,7 +142,7 @@ def interrupting(self: StopSignals):
     try: yield
     finally: self.at_once = False
 
-# %% ../nbs/05_train.ipynb #fd4a8d3e
+# %% ../nbs/05_train.ipynb #52905a33
 class Run:
     "A run in progress: settings, data, model, optimizers, log and position. Built fresh, or from its own last checkpoint."
     def __init__(
@@ -160,7 +161,7 @@ class Run:
         self.rows = self.c['batch_tokens'] // self.c['context']
         self.clock, self.signals, self.step_times, self.began_s = Clock(), StopSignals(), [], 0.
         self.latest = torch.zeros(()), torch.zeros(())  # loss and gradient norm of the latest step of this process
-        self.state = dict(step=0, samples=0, tokens=0, clock_s=0., start_s=0., start_steps=0, plan=None, best=None, recent=[], skipped=0)
+        self.state = dict(step=0, samples=0, tokens=0, clock_s=0., start_s=0., start_steps=0, plan=None, best=None, stale=0, first_gap=None, early=False, recent=[], skipped=0)
         self.track, self.close_tracker = (lambda row: None), (lambda: None)
         self.pulse, self.saver, self.watch, self.warm, self.saved_step, self.skipped_step = Pulse(), None, Watch(), False, None, None
 
@@ -531,7 +532,7 @@ def save(
     self.saver.wait()
     barrier()
 
-# %% ../nbs/05_train.ipynb #3ae6dcd3
+# %% ../nbs/05_train.ipynb #e4d86889
 @patch
 def load(
     self: Run,
@@ -543,24 +544,62 @@ def load(
     if self.sharded: scatter_run(self.model, self.optimizers, model, optimizers)
     self.state = {k: state.get(k, v) for k, v in self.state.items()}
     self.watch, self.saved_step = Watch(self.state['recent']), self.state['step']
-    if state['budget'] != self.budget(): self.state['plan'] = None  # another budget gets a plan of its own
+    if state['budget'] != self.budget(): self.state.update(plan=None, stale=0, early=False)  # another budget gets a plan of its own, and new patience
     self.clock = Clock(self.state['clock_s'])
     if self.ranks.is_main:
         rewind_checkpoints(self.folder, self.state['step'])
         self.log.rewind(self.state['step'])
         print(f'continuing from step {self.state["step"]:,} ({path.name})', flush=True)
 
-# %% ../nbs/05_train.ipynb #e358db81
+# %% ../nbs/05_train.ipynb #ed82bffc
+@patch
+def read_gap(
+    self: Run,
+    valid: float,  # bits per byte of the held-out sample
+) -> dict:  # train_bits_per_byte and gap [bits per byte], and gap_grew where that is beyond the alarm; {} where the alarm is off
+    "How much worse unread text is than read text, and whether that has grown too much since the first validation."
+    c = self.c
+    if not c['gap_alarm']: return {}
+    read = self.measure(self.train_text, max(1, c['eval_bytes'] // 4))['bits_per_byte']
+    gap, first = valid - read, self.state['first_gap']
+    grown = 0. if first is None else gap - first
+    return dict(train_bits_per_byte=read, gap=gap, **({'gap_grew': grown} if grown > c['gap_alarm'] else {}))
+
+# %% ../nbs/05_train.ipynb #09bb0d43
+def gap_words(
+    gap: dict,  # of `Run.read_gap`
+    alarm: float,  # gap_alarm [bits per byte]
+) -> str:  # '' where there is nothing to say
+    "The gap for the log's readers; the warning says what can be done."
+    if not gap: return ''
+    said = f"  gap {gap['gap']:+.4f}"
+    return said if 'gap_grew' not in gap else (f"{said}\nWARNING: the gap to text that was trained on grew by {gap['gap_grew']:.3f} bits per byte (gap_alarm {alarm:g}): "
+                                               'the model is learning its text by heart; more text, dropout, or patience to stop in time')
+
+# %% ../nbs/05_train.ipynb #5f650c54
 @patch
 def evaluate(self: Run) -> bool:  # whether this is the best so far
-    "Validate on the fixed sample and log it."
+    "Validate on the fixed samples and log it; end the plan here if there was no new best for too long."
     self.pulse.at('validating')
-    found, s = self.measure(self.valid_text, self.c['eval_bytes']), self.state
+    c, s, found = self.c, self.state, self.measure(self.valid_text, self.c['eval_bytes'])
+    gap = self.read_gap(found['bits_per_byte'])  # a signal until here leaves the state as it was
     best = s['best'] is None or found['bits_per_byte'] < s['best']
+    s['stale'] = 0 if best else s['stale'] + 1
     if best: s['best'] = found['bits_per_byte']
-    self.write(dict(step=s['step'], valid_loss=found['loss'], valid_bits_per_byte=found['bits_per_byte']),
-               f"step {s['step']:>6,}  valid {found['bits_per_byte']:.4f} bits per byte{'  (best so far)' if best else ''}")
+    if gap and s['first_gap'] is None: s['first_gap'] = gap['gap']
+    self.write(dict(step=s['step'], valid_loss=found['loss'], valid_bits_per_byte=found['bits_per_byte'], **gap),
+               f"step {s['step']:>6,}  valid {found['bits_per_byte']:.4f} bits per byte{'  (best so far)' if best else ''}{gap_words(gap, c['gap_alarm'])}")
+    if c['patience'] and s['stale'] >= c['patience'] and s['step'] != s['plan']: self.end_early()
     return best
+
+# %% ../nbs/05_train.ipynb #ef81bc7a
+@patch
+def end_early(self: Run) -> None:
+    "Let the plan end at this step, and say so."
+    s = self.state
+    s['plan'], s['early'] = s['step'], True
+    self.write(dict(step=s['step'], stopped_early=s['stale']),
+               f"step {s['step']:>6,}  no new best in {s['stale']} validations (patience {self.c['patience']}): the run ends here; its best, {s['best']:.4f} bits per byte, is kept as checkpoint best")
 
 # %% ../nbs/05_train.ipynb #d78f1235
 @patch
@@ -656,7 +695,7 @@ def loop(self: Run) -> str:  # 'finished' or 'stopped'
     self.clock.stop()
     return 'finished'
 
-# %% ../nbs/05_train.ipynb #0b60f91d
+# %% ../nbs/05_train.ipynb #54e65f21
 @patch
 def finish(self: Run) -> dict:  # the content of result.json
     "Measure the finished model on the whole valid split and write result.json."
@@ -666,7 +705,7 @@ def finish(self: Run) -> dict:  # the content of result.json
     seen = self.measure(self.train_text, c['eval_bytes'])
     result = dict(status='finished', preset=c['preset'], family=c['family'], parameters=parameter_count(self.model.config),
                   device=str(self.device), precision=self.precision, world_size=self.ranks.world_size, optimizer=c['optimizer'],
-                  compile=c['compile'], steps=s['step'], tokens_seen=s['tokens'], epochs=s['samples'] / n_samples(self.train_text, c['context']),
+                  compile=c['compile'], steps=s['step'], stopped_early=s['early'], tokens_seen=s['tokens'], epochs=s['samples'] / n_samples(self.train_text, c['context']),
                   tokens_per_s=s['tokens'] / max(s['clock_s'] - s['start_s'], 1e-9), train_bits_per_byte=seen['bits_per_byte'],
                   valid_bits_per_byte=valid['bits_per_byte'], valid_loss=valid['loss'], valid_bytes=valid['bytes'],
                   valid_documents=valid['documents'], clock_s=s['clock_s'], start=c['start'], start_s=s['start_s'], start_steps=s['start_steps'], wall_s=time.perf_counter() - self.started,
