@@ -379,13 +379,13 @@ def data(self: TeiCollector,
         self.meta[field_name] = self.meta.get(field_name, '') + text
     BlockCollector.data(self, text)
 
-# %% ../nbs/09c_markup.ipynb #7208258a
+# %% ../nbs/09c_markup.ipynb #70fc6801
 @patch
 def field_start(self: TeiCollector,
     name: str,  # local name of an element inside a dropped one
     attributes: dict,  # its attributes
 ) -> None:
-    "Choose the metadata that an element of the header holds; the first of each kind counts."
+    "Choose the metadata that an element of the header holds; the first of each kind counts, of dates of editions the first of a period."
     inside, kind = self.path, attributes.get('type', '')
     if name == 'event' and kind == 'written' and attributes.get('when'): self.meta.setdefault('year', attributes['when'])
     if name == 'language' and attributes.get('ident'): self.meta.setdefault('language', attributes['ident'])
@@ -395,14 +395,17 @@ def field_start(self: TeiCollector,
               'edition' if name == 'date' and 'sourcedesc' in inside and kind != 'creation_date' else
               'written' if name == 'date' and (kind == 'creation_date' or 'creation' in inside) else '')
     if name == 'idno' and 'author' in inside: return
-    if wanted and not self.meta.get(wanted): self.key = (wanted, len(inside))
+    had = self.meta.get(wanted, '')
+    if wanted and (not had or wanted == 'edition' and not _YEAR.search(had)): self.key = (wanted, len(inside))
 
-# %% ../nbs/09c_markup.ipynb #fc179aef
+_YEAR = re.compile(r'(?<!\d)1[4-9]\d\d(?!\d)')
+
+# %% ../nbs/09c_markup.ipynb #078e52ee
 def _tidy_meta(meta: dict) -> dict:
     "Metadata of a TEI header in this book's names: years as numbers, single spaces, no empty values."
     out = {k: ' '.join(v.split()) for k, v in meta.items() if isinstance(v, str)}
     for source, to in (('written', 'year'), ('edition', 'edition_year'), ('year', 'year')):
-        found = re.search(r'(?<!\d)1[4-9]\d\d(?!\d)', out.pop(source, ''))
+        found = _YEAR.search(out.pop(source, ''))
         if found and not out.get(to): out[to] = int(found[0])
     return {k: v for k, v in out.items() if v}
 
