@@ -9,7 +9,7 @@ __all__ = ['KINDS', 'Measured', 'Conditions', 'step_makers', 'gather_steps', 'wi
            'profile_ms', 'profile_row', 'invented_corpus', 'gpu_row', 'tokens_to_reach', 'trained', 'tokens_row',
            'minutes_row']
 
-# %% ../nbs/18b_rows.ipynb #95d8980c
+# %% ../nbs/18b_rows.ipynb #b801371e
 import contextlib, dataclasses, gc, io, json, math, os, statistics, subprocess, sys, tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,7 @@ import torch
 from .core import data_root, has_fast_bf16, n_cores, pick_device, progress, resident_bytes
 from .data import batch, encoded, prepare, token_dtype
 from .documents import open_corpus
-from .generate import generate
+from .generate import by_columns, generate
 from .model import GPT, ModelConfig, flops_per_token
 from .recipe import TrainConfig, model_shape, resolve_settings
 from .train import compile_pays, matmul_rate, train
@@ -187,7 +187,7 @@ def compiles(
     device = pick_device(config.device)
     return compile_pays(resolve_settings(config, 1, device), device)
 
-# %% ../nbs/18b_rows.ipynb #ea710787
+# %% ../nbs/18b_rows.ipynb #9d3b27f8
 def generation_makers(
     config: ModelConfig,  # of family 'gpt2'
     precision: str,  # 'fp32' or 'bf16': then the weights are bf16, too
@@ -198,7 +198,7 @@ def generation_makers(
     kind, start = (torch.bfloat16 if precision == 'bf16' else torch.float32), torch.ones(1, 1, dtype=torch.long, device=device)
     ready = lambda model: model.to(device, kind).eval()
     def ours(use_cache, family='gpt2'):
-        model = ready(GPT(dataclasses.replace(config, family=family, n_hidden=None, norm_eps=None)))
+        model = by_columns(ready(GPT(dataclasses.replace(config, family=family, n_hidden=None, norm_eps=None))))
         return lambda: generate(model, [[1]], n_new, temperature=1., use_cache=use_cache)
     def theirs():
         model, how = ready(hf_model(config)), dict(do_sample=True, top_k=0, pad_token_id=0, use_cache=True)
