@@ -4,12 +4,13 @@
 
 # %% auto #0
 __all__ = ['METRICS', 'Missing', 'Finding', 'found', 'Case', 'Metric', 'register', 'measure', 'figure', 'beginnings',
-           'bits_metric', 'gap_metric', 'confidences', 'calibration_metric', 'draw_calibration', 'context_metric',
-           'window_hashes', 'copied_lengths', 'share_interval', 'memorisation_metric', 'repeated', 'diversity',
-           'repetition_metric', 'byte_ids', 'byte_bits', 'distance_metric', 'item_words', 'continuation_metric',
-           'overlap_metric', 'judge_metric', 'caught', 'failure_matrix']
+           'bits_metric', 'gap_metric', 'confidences', 'calibration_bins', 'calibration_error', 'calibration_metric',
+           'draw_calibration', 'context_metric', 'window_hashes', 'copied_lengths', 'share_interval',
+           'memorisation_metric', 'repeated', 'diversity', 'repetition_metric', 'byte_ids', 'byte_bits',
+           'distance_metric', 'item_words', 'continuation_metric', 'overlap_metric', 'judge_metric', 'caught',
+           'failure_matrix']
 
-# %% ../nbs/13d_metrics.ipynb #5017ff06
+# %% ../nbs/13d_metrics.ipynb #99db4aa4
 import functools, math, os, re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -19,7 +20,7 @@ import numpy as np
 from .baselines import NGram, Subject
 from .core import HistlmError, data_root, derive_seed
 from .documents import Document
-from .intervals import Estimate, apart, mean_interval, paired, ratio_interval, wilson
+from .intervals import Estimate, apart, mean_interval, paired, ratio_interval, student, wilson
 from .tasks import continuation_items, score_items
 
 # %% ../nbs/13d_metrics.ipynb #f876405b
@@ -94,14 +95,17 @@ def register(
     METRICS[metric.name] = metric
     return metric
 
-# %% ../nbs/13d_metrics.ipynb #1622e6b2
+# %% ../nbs/13d_metrics.ipynb #16a30e90
 def measure(
     case: Case,  # model and texts
     names: Iterable[str] | None = None,  # metrics wanted; None: all
+    tell: Callable = lambda line: None,  # takes a line before each metric
 ) -> list[Finding]:
     "Every finding of every metric; what cannot be measured is a finding without value that says why."
     out = []
-    for metric in [METRICS[n] for n in (METRICS if names is None else names)]:
+    chosen = [METRICS[n] for n in (METRICS if names is None else names)]
+    for number, metric in enumerate(chosen, 1):
+        tell(f'measuring {metric.name} ({number} of {len(chosen)})')
         try: out += metric.measure(case)
         except HistlmError as e: out.append(Finding(metric.name, None, missing=str(e)))
     return out
@@ -180,23 +184,46 @@ def confidences(
         if len(ids): out.append((np.exp(rows.max(-1)), rows.argmax(-1) == np.array(ids)))
     return out
 
-# %% ../nbs/13d_metrics.ipynb #0aa52866
+# %% ../nbs/13d_metrics.ipynb #d0e4a6d7
+def calibration_bins(
+    claims: np.ndarray,  # (n,) probability of the favourite token
+    right: np.ndarray,  # (n,) whether it came
+) -> list:  # of [mean claim, share right, how many], for each tenth from 0 to 1 that is not empty
+    "Claims and truth, by how bold the claim was."
+    box = np.minimum((10 * claims).astype(int), 9)
+    return [[float(claims[box == k].mean()), float(right[box == k].mean()), int((box == k).sum())] for k in range(10) if (box == k).any()]
+
+# %% ../nbs/13d_metrics.ipynb #b07d46b4
+def calibration_error(
+    pairs: list,  # of `confidences`
+) -> Estimate:
+    "ECE over ten bins, with a jackknife interval over documents."
+    def error(some):
+        bins = calibration_bins(*(np.concatenate(x) for x in zip(*some)))
+        return sum(n * abs(a - b) for a, b, n in bins) / sum(n for _, _, n in bins)
+    n, value = len(pairs), error(pairs)
+    if n < 2: return Estimate(value, None, None, n, 'one document: no interval')
+    left = np.array([error(pairs[:i] + pairs[i + 1:]) for i in range(n)])
+    reach = student(n - 1) * math.sqrt((n - 1) / n * ((left - left.mean())**2).sum())
+    return Estimate(value, max(0., value - reach), min(1., value + reach), n, 'jackknife over documents')
+
+# %% ../nbs/13d_metrics.ipynb #9c99704a
 def calibration_metric(
     case: Case,  # model and texts
 ) -> list[Finding]:
     "Whether the model's favourite is right as often as it claims."
     pairs = confidences(case)
     if not pairs: raise Missing('no document with text was given.')
-    c, right = (np.concatenate(x) for x in zip(*pairs))
-    box = np.minimum((10 * c).astype(int), 9)
-    bins = [[float(c[box == k].mean()), float(right[box == k].mean()), int((box == k).sum())] for k in range(10) if (box == k).any()]
-    error = sum(n * abs(a - b) for a, b, n in bins) / len(c)
+    bins = calibration_bins(*(np.concatenate(x) for x in zip(*pairs)))
     over = ratio_interval([(a - b).sum() for a, b in pairs], [len(a) for a, _ in pairs])
+    dice = np.random.default_rng(derive_seed(case.seed, 'calibration'))
+    honest = np.mean([calibration_error([(c, dice.random(len(c)) < c) for c, _ in pairs]).value for _ in range(5)])
     return [found('calibration/overconfidence', over, unit='share', better='', baselines={'perfect': 0.}, details=dict(bins=bins), meaning='Mean probability of the favourite token less how often it was right.',
                   not_meaning='Not knowledge: a model that claims nothing is calibrated.'),
-            Finding('calibration/error', error, 'share', n=len(c), better='lower', meaning='Mean distance between claim and truth over ten bins (ECE).', not_meaning='Has no interval here; compare overconfidence.')]
+            found('calibration/error', calibration_error(pairs), unit='share', better='lower', baselines={'an honest model on as many tokens': float(honest)}, meaning='Mean distance between claim and truth over ten bins (ECE).',
+                  not_meaning='Not 0 for an honest model either: few tokens leave some distance by chance.')]
 
-# %% ../nbs/13d_metrics.ipynb #f97b38d1
+# %% ../nbs/13d_metrics.ipynb #c100dca7
 def draw_calibration(
     findings: list,  # of `calibration_metric`
 ):  # a matplotlib figure
@@ -208,7 +235,7 @@ def draw_calibration(
     ax.set(xlabel='what the favourite token claims', ylabel='how often it was right', title='Calibration: on the line is honest', xlim=(0, 1), ylim=(0, 1))
     return fig
 
-register(Metric('calibration', calibration_metric, 'copier', draw_calibration))
+register(Metric('calibration', calibration_metric, 'overconfident', draw_calibration))
 
 # %% ../nbs/13d_metrics.ipynb #19c953b9
 def context_metric(
@@ -433,23 +460,28 @@ def continuation_metric(
 
 register(Metric('continuation', continuation_metric, 'untrained'))
 
-# %% ../nbs/13d_metrics.ipynb #04f3bcb7
+# %% ../nbs/13d_metrics.ipynb #64ac9bf7
 def overlap_metric(
     case: Case,  # model and texts
 ) -> list[Finding]:
     "ROUGE-L and BLEU of continuations against what really follows."
-    words = [w for w in (re.findall(r'\s*\S+', d.text) for d in case.texts) if len(w) >= 64][:12 if case.quick else 40]
-    if not words: raise Missing('no held-out document of 64 words.')
-    out, prompts, true = [], [''.join(w[:24]).lstrip() for w in words], [''.join(w[24:64]) for w in words]
-    try: from rouge_score.rouge_scorer import RougeScorer
+    some = [(d.id, w) for d in case.texts if len(w := re.findall(r'\s*\S+', d.text)) >= 64][:12 if case.quick else 40]
+    if not some: raise Missing('no held-out document of 64 words.')
+    marks, out, prompts, true = {}, [], [''.join(w[:24]).lstrip() for _, w in some], [''.join(w[24:64]) for _, w in some]
+    try:
+        from rouge_score.rouge_scorer import RougeScorer
+        marks['ROUGE-L', 'F1, 0 to 1'] = lambda real, ours: RougeScorer(['rougeL']).score(real, ours)['rougeL'].fmeasure
     except ImportError: out.append(Finding('overlap/ROUGE-L', None, missing='the library rouge-score is not installed'))
-    try: import sacrebleu
+    try:
+        import sacrebleu
+        marks['BLEU', 'BLEU, 0 to 100'] = lambda real, ours: sacrebleu.sentence_bleu(ours, [real]).score
     except ImportError: out.append(Finding('overlap/BLEU', None, missing='the library sacrebleu is not installed'))
-    if len(out) == 2: return out
+    if not marks: return out
     written = [''.join(re.findall(r'\s*\S+', t)[:40]) for t in case.subject.complete(prompts, 80, derive_seed(case.seed, 'overlap') % 2**31)]
-    more = dict(better='higher', meaning='Words shared with what really follows.', not_meaning='Other good continuations score as badly as bad ones.')
-    if not any(f.name.endswith('L') for f in out): out.append(found('overlap/ROUGE-L', mean_interval([RougeScorer(['rougeL']).score(t, w)['rougeL'].fmeasure for t, w in zip(true, written)]), unit='F1', **more))
-    if not any(f.name.endswith('BLEU') for f in out): out.append(found('overlap/BLEU', mean_interval([sacrebleu.sentence_bleu(w, [t]).score for t, w in zip(true, written)]), unit='BLEU', **more))
+    for (name, unit), mark in marks.items():
+        each, other = ([float(mark(t, w)) for t, w in zip(true, side)] for side in (written, true[1:] + true[:1]))
+        out.append(found(f'overlap/{name}', mean_interval(each), unit=unit, better='higher', baselines={'another document': float(np.mean(other))}, details=dict(ids=[i for i, _ in some], each=each),
+                         meaning='Words that a continuation shares, in order, with what really follows.', not_meaning='Not quality: other good continuations share as little, and function words alone give some.'))
     return out
 
 register(Metric('overlap', overlap_metric, 'untrained'))
@@ -474,7 +506,7 @@ def judge_metric(
 
 register(Metric('judge', judge_metric, 'looper'))
 
-# %% ../nbs/13d_metrics.ipynb #65f52cf2
+# %% ../nbs/13d_metrics.ipynb #8063212e
 def caught(
     sound: Finding,  # of a model that is in order
     broken: Finding,  # of one that is not
@@ -483,6 +515,9 @@ def caught(
     if any(f.value is None or f.low is None for f in (sound, broken)): return None
     if 'bits' in sound.details and sound.details.get('ids') == broken.details.get('ids'):
         return paired(sound.details['bits'], broken.details['bits'], sound.details['bytes']).verdict == 'first'
+    if 'each' in sound.details and sound.details.get('ids') == broken.details.get('ids'):
+        gain = mean_interval(np.subtract(sound.details['each'], broken.details['each']))  # item by item
+        return gain.low > 0 if sound.better == 'higher' else gain.high < 0
     above, below = broken.low > sound.high, broken.high < sound.low
     if sound.better: return above if sound.better == 'lower' else below
     true = next(iter(sound.baselines.values()), sound.value)
