@@ -297,7 +297,7 @@ def begin(self: Run) -> None:
     if self.ranks.is_main: print(f'embedding and head start from the bigrams of the corpus ({n_steps} of {FIT_STEPS} steps'
                                  f'{", cut to fit max_minutes" * (n_steps < FIT_STEPS)}); {human_time(seconds)} on the clock', flush=True)
 
-# %% ../nbs/05_train.ipynb #666e9708
+# %% ../nbs/05_train.ipynb #5c13d9a1
 @patch
 def open_folder(self: Run) -> None:
     "Begin the run's folder, or continue from its last checkpoint; raises what chapter 04 raises for a damaged one."
@@ -307,7 +307,7 @@ def open_folder(self: Run) -> None:
     path = None
     if self.found:
         self.check_identity()
-        path = find_checkpoint(self.folder, 'previous' if c['resume'] == 'previous' else 'last')
+        path = broadcast(find_checkpoint(self.folder, 'previous' if c['resume'] == 'previous' else 'last') if self.ranks.is_main else None)
         if path is None and c['resume'] == 'previous':
             raise TrainError(f'{self.folder.name} has no checkpoint before the last; resume is previous, so nothing was loaded')
     if path is not None: self.load(path)
@@ -668,7 +668,7 @@ def is_validated(self: Run) -> bool:
     if not step or not self.eval_due(): return True
     return broadcast(any(r['step'] == step and 'valid_loss' in r for r in self.log.rows()) if self.ranks.is_main else None)
 
-# %% ../nbs/05_train.ipynb #c217bbd7
+# %% ../nbs/05_train.ipynb #9065d2c7
 @patch
 def loop(self: Run) -> str:  # 'finished' or 'stopped'
     "Train until the plan is fulfilled, the clock has run out, or a signal comes."
@@ -682,6 +682,7 @@ def loop(self: Run) -> str:  # 'finished' or 'stopped'
         self.save()
         return 'stopped'
     if not self.is_validated(): self.settle(False)
+    if self.sharded and c['compile'] == 'on' and self.saved_step is None: self.save(wait=False)  # see `go`
     while not self.is_complete():
         self.pulse.at('training' if self.warm else 'first step', s['step'])
         self.train_step()
