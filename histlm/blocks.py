@@ -6,9 +6,9 @@
 __all__ = ['STAGES', 'LEDGER', 'LIBRARIES', 'FIELDS', 'SIGNED', 'DOCUMENTS', 'PART', 'EXAMPLES', 'CorpusSettings', 'switch_of',
            'Input', 'clip', 'manifest_inputs', 'list_inputs', 'leave', 'note', 'drop', 'needed_modules',
            'code_versions', 'make_plan', 'clear_work', 'write_plan', 'plan_settings', 'TextStep', 'ReadInputs',
-           'ExtractTexts', 'reason_of', 'merged_record', 'split_parts', 'LicenceGate', 'NormaliseTexts', 'in_context',
-           'settle', 'FilterTexts', 'SignTexts', 'to_row', 'from_row', 'TableWriter', 'smallest', 'WriteParts',
-           'corpus_blocks']
+           'ExtractTexts', 'reason_of', 'year_at_odds', 'merged_record', 'split_parts', 'LicenceGate', 'NormaliseTexts',
+           'in_context', 'settle', 'FilterTexts', 'SignTexts', 'to_row', 'from_row', 'TableWriter', 'smallest',
+           'WriteParts', 'corpus_blocks']
 
 # %% ../nbs/12b_blocks.ipynb #082934cd
 import dataclasses, difflib, functools, hashlib, importlib.metadata, importlib.util, itertools, json, os, re, shutil, zlib
@@ -191,7 +191,7 @@ def list_inputs(
     ids = {i.file for i, _ in listed}
     return [_checked(_with_own_name(i, ids), said, settings) for i, said in progress(listed, desc='checking the input', unit='files')]
 
-# %% ../nbs/12b_blocks.ipynb #a70fde30
+# %% ../nbs/12b_blocks.ipynb #b8c15010
 LEDGER = pa.schema([('file', pa.string()), ('id', pa.string()), ('stage', pa.string()), ('reason', pa.string()), ('outcome', pa.string()),
                     ('bytes_in', pa.int64()), ('bytes_out', pa.int64()), ('detail', pa.string())])
 
@@ -200,7 +200,7 @@ def leave(
     stage: str,  # 'extract', 'normalise', 'filter', 'licence' or 'dedup'
     reason: str,  # the rule
     n_bytes: int,  # how much shorter the text is for it; negative: longer
-    outcome: str = 'removed',  # or 'dropped', for all that is left
+    outcome: str = 'removed',  # or 'dropped', for all that is left; 'noted' for what takes nothing away
     detail: str = '',  # what a reader of the ledger might want to know
 ) -> None:
     "Note in a document's ledger that bytes have left it."
@@ -416,7 +416,25 @@ def reason_of(
     "The reason under which an error stands in the ledger, read off its message; 'unreadable' where nothing better is known."
     return next((name for name, sign in _REASONS if re.search(sign, str(error))), 'unreadable')
 
-# %% ../nbs/12b_blocks.ipynb #9f41d9cc
+# %% ../nbs/12b_blocks.ipynb #8986f99a
+_YEAR, _BORN = re.compile(r'\b\d{4}\b'), re.compile(r'(?<!d\. )(?<!fl\. )\b(1[0-9]{3})\??(?: or \d{1,4})? ?[-–] ?(?:ca?\. ?)?1[0-9]{3}\b')
+_NO_HEADER = ('londonlives', 'text', 'ecco')  # kinds in which the year is one that the text mentions
+
+def year_at_odds(
+    said: int | None,  # the manifest's year
+    meta: dict,  # what the file says: year (of writing), edition_year, author, kind
+) -> str:  # why the manifest's year cannot be right; '' where it may be
+    "Whether a manifest's year contradicts the file's own dates or the author's."
+    if said is None or meta.get('kind') in _NO_HEADER: return ''
+    written, printed = (int(m[0]) if (m := _YEAR.search(str(meta.get(k)))) else None for k in ('year', 'edition_year'))
+    born = _BORN.search(str(meta.get('author')))
+    if written and 0 < written - said <= 100: return f'written in {written}'
+    if printed and 0 < said - printed <= 100 and (written or 0) <= printed: return f'printed in {printed}'
+    if written and not printed and said > written + 50: return f'written in {written}'
+    if born and said < int(born[1]) + 15: return f'its author was born in {born[1]}'
+    return ''
+
+# %% ../nbs/12b_blocks.ipynb #bc7f4c86
 FIELDS = ('source', 'title', 'author', 'licence', 'origin', 'split')
 
 def merged_record(
@@ -424,16 +442,17 @@ def merged_record(
     meta: dict,  # of one text, from the file
     part: str = '',  # name of the text in its file; empty: the whole file
 ) -> dict:  # year and FIELDS, and whatever else the file says
-    "What is known of a text: the manifest's word before the file's."
+    "What is known of a text: the manifest's word before the file's; a year at odds with the file goes to `year_said`, with the reason."
     out = {k: str(record.get(k) or meta.get(k) or '') for k in FIELDS}
     if part and record.get('title') and meta.get('title') not in (None, '', record['title']):
         out['title'] = f'{record["title"]}: {meta["title"]}'
     out['split'] = record.get('split') or ''
-    found = re.search(r'\b\d{4}\b', str(meta.get('year')))
-    year = record.get('year') if record.get('year') is not None else int(found[0]) if found else None
-    return meta | out | dict(year=year)
+    said = record.get('year')
+    own = [int(m[0]) for k in ('year', 'edition_year') if (m := _YEAR.search(str(meta.get(k))))]
+    if why := year_at_odds(said, meta | out): return meta | out | dict(year=own[0] if own else None, year_said=said, year_why=why)
+    return meta | out | dict(year=said if said is not None or 'year' not in meta or not own else own[0])
 
-# %% ../nbs/12b_blocks.ipynb #6bcbb754
+# %% ../nbs/12b_blocks.ipynb #2f77a2f3
 def split_parts(
     item: Item,  # the file, whose ledger has come down to the bytes of its texts
     parts: list,  # what chapter 09 made of it: objects with text, part and meta
@@ -449,6 +468,8 @@ def split_parts(
         work = record | dict(id=id) if len(parts) == 1 else m['record'] | dict(id=item.id)
         made.append(Item(p.text, id, metadata=dict(shard=m['shard'], file=m['file'], rows=[] if made else m['rows'], examples={}, record=record,
                                                    work=work, n_changes=0, n_bytes=len(p.text.encode()))))
+        if 'year_said' in record:
+            leave(made[-1], 'extract', 'year', 0, 'noted', f'the manifest says {record["year_said"]}, but {record["year_why"]}: {record["year"] or "undated"}')
     return made
 
 # %% ../nbs/12b_blocks.ipynb #c703f589

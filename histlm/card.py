@@ -263,20 +263,21 @@ def _added(cells) -> dict:
     cells = list(cells)
     return dict(documents=sum(c['documents'] for c in cells), bytes=sum(c['bytes'] for c in cells))
 
-# %% ../nbs/12a_card.ipynb #c6d802ef
+# %% ../nbs/12a_card.ipynb #a4e4eb91
 def summary_blocks(
     facts: dict,  # the records of a corpus
 ) -> list[Block]:
     "The head of the card: what it is, how much, from when."
     i, settings = facts['input'], facts['settings']
     span = '{}–{}'.format(*facts['years']) if facts['years'] else 'undated'
+    redated = f' In {n:,} the year of the manifest was at odds with the file\'s own dates, which count.' if (n := facts.get('redated')) else ''
     split = {s: _added(by[s] for by in facts['by_source'].values() if s in by) for s in ('train', 'valid')}
     return [
         Block('heading', f'Corpus card: {facts["name"]}', level=1),
         Block('text', f'**{facts["documents"]:,} documents, {human_bytes(facts["bytes"])} of text, {span}** ({facts["undated"]:,} without a year), '
               f'made from {i["files"]:,} files ({human_bytes(i["bytes"])}). For training {split["train"]["documents"]:,} documents '
               f'({human_bytes(split["train"]["bytes"])}), held out {split["valid"]["documents"]:,} ({human_bytes(split["valid"]["bytes"])}). '
-              f'Texts after {settings["cutoff"]} or before {settings["first"]} were to be left out.'),
+              f'Texts after {settings["cutoff"]} or before {settings["first"]} were to be left out.{redated}'),
         Block('text', f'Fingerprint of the texts: {facts["fingerprint"]}. Every number on this page is computed from corpus.json, and that from '
               'ledger.parquet, which follows each byte of the input to its end.')]
 

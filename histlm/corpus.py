@@ -165,13 +165,13 @@ def find_copies(
     for leak in leaks(say(candidates(work, True, whole, 'train')), candidates(work, True, whole, 'valid')): passages.setdefault(leak.train, []).append(leak)
     return Copies(whole, passages)
 
-# %% ../nbs/13_corpus.ipynb #23980e4f
+# %% ../nbs/13_corpus.ipynb #3ea1539c
 class Tally:
     "Counts the records of a corpus as its documents and ledger rows go by."
     def __init__(self):
         self.by_source, self.by_licence, self.by_decade, self.by_century = {}, {}, {}, {}
         self.ledger, self.flow, self.examples, self.unread, self.years = {}, {}, {}, [], []
-        self.documents = self.bytes = self.undated = self.dropped = 0
+        self.documents = self.bytes = self.undated = self.dropped = self.redated = 0
 
     def document(self, row: dict, n: int) -> None:
         "Count a document that is kept."
@@ -185,7 +185,7 @@ class Tally:
         century = str(row['year'] // 100) if row['year'] is not None else ''
         self.by_century.setdefault(century, Counter()).update(json.loads(row['terms']))
 
-# %% ../nbs/13_corpus.ipynb #b7346222
+# %% ../nbs/13_corpus.ipynb #3352fc6e
 @patch
 def row(self: Tally,
     row: tuple,  # of the ledger
@@ -195,7 +195,8 @@ def row(self: Tally,
     file, id, stage, reason, outcome, before, after, detail = row
     flow = self.flow.setdefault(source, Counter())
     if outcome == 'read': return
-    if outcome == 'kept': flow['kept'] += after
+    if outcome == 'noted': self.redated += reason == 'year'
+    elif outcome == 'kept': flow['kept'] += after
     else:
         cell = self.ledger.setdefault(stage, {}).setdefault(reason, dict(documents=0, bytes=0))
         cell['documents'], cell['bytes'] = cell['documents'] + (outcome == 'dropped'), cell['bytes'] + before - after
@@ -203,7 +204,7 @@ def row(self: Tally,
         self.dropped += outcome == 'dropped'
         if outcome == 'dropped' and stage == 'extract' and len(self.unread) < 100: self.unread.append(dict(file=file, reason=reason, detail=detail))
 
-# %% ../nbs/13_corpus.ipynb #b132b052
+# %% ../nbs/13_corpus.ipynb #c9e5b710
 @patch
 def facts(self: Tally) -> dict:  # JSON-able
     "The records, in an order that does not depend on the documents'."
@@ -211,7 +212,7 @@ def facts(self: Tally) -> dict:  # JSON-able
     tidy = lambda d: {k: tidy(v) if isinstance(v, dict) else v for k, v in sorted(d.items())}
     ledger = {s: dict(sorted(self.ledger[s].items(), key=lambda r: (-r[1]['bytes'], r[0]))) for s in sorted(self.ledger, key=order.index)}
     terms = sum(self.by_century.values(), Counter())
-    return dict(documents=self.documents, bytes=self.bytes, dropped=self.dropped, years=self.years or None, undated=self.undated,
+    return dict(documents=self.documents, bytes=self.bytes, dropped=self.dropped, years=self.years or None, undated=self.undated, redated=self.redated,
                 by_source=tidy(self.by_source), by_licence=tidy(self.by_licence), by_decade=tidy(self.by_decade), flow=tidy(self.flow), ledger=ledger,
                 unread=self.unread, examples={k: self.examples[k] for k in sorted(self.examples, key=lambda k: (order.index(k.split(' / ')[0]), k))},
                 bias=dict(terms=dict(sorted(terms.items())), by_century=tidy(self.by_century)))

@@ -210,6 +210,25 @@ def test_links_in_a_circle_are_named_and_the_rest_goes_on(tmp_path):
     assert list(texts(tmp_path/'listed')) == ['letters/1.txt'] and check_ledger(tmp_path/'listed')['files'] == 2
 
 
+PLAY = """<TEI xmlns="http://www.tei-c.org/ns/1.0"><teiHeader><fileDesc><titleStmt><title>The Opportunity</title><author>James Shirley</author></titleStmt>
+<sourceDesc><biblFull><publicationStmt><date>1640.</date></publicationStmt></biblFull></sourceDesc></fileDesc></teiHeader>
+<standOff><event type="written" when="1634"/></standOff><text><body><p>%s</p></body></text></TEI>"""
+
+
+def test_a_year_of_birth_in_the_manifest_gives_way_and_is_noted(tmp_path):
+    rows, src = [], tmp_path/'src'
+    for year in (1571, 1637):
+        words = f'I pray you, sir, in {year + 3} or after, bring her the letter to the garden, and say that the Duke hath sent me hither. '
+        add(src, rows, f'{year}.xml', PLAY % (words * 12), source='plays', title=f'Play {year}', year=year, split='train')
+    write_manifest(src, rows)
+    facts = build_corpus(src, tmp_path/'out', workers=1, off=('dedup',))
+    assert {r['title']: r['year'] for r in texts(tmp_path/'out').values()} == {'Play 1571': 1634, 'Play 1637': 1637}
+    assert [(r['id'], r['bytes_in'] - r['bytes_out'], r['detail']) for r in ledger(tmp_path/'out') if r['outcome'] == 'noted'] == [
+        ('1571.xml', 0, 'the manifest says 1571, but written in 1634: 1634')]
+    assert facts['redated'] == 1 and list(facts['by_decade']) == ['1630']
+    check_ledger(tmp_path/'out')
+
+
 def test_a_year_outside_the_four_digits_is_a_year(tmp_path):
     (tmp_path/'src').mkdir()
     rows, letter = [], 'I have yours of the 5th instant, and shall wait upon you in Fleet-street on Tuesday. ' * 12
