@@ -294,7 +294,7 @@ def _in_a_copy(size: Callable) -> int:
     if not said: raise BaselineError('a compressor failed in the middle of a document; it may need more memory.')
     return int(said)
 
-# %% ../nbs/13b_baselines.ipynb #f2523098
+# %% ../nbs/13b_baselines.ipynb #47da5a61
 def primed_bits(
     make: Callable,  # () -> a compressor with compress(bytes) and flush(), both returning bytes
     prime: bytes,  # what it reads first
@@ -304,7 +304,7 @@ def primed_bits(
     "What a compressor that has read some text needs for each document; raises BaselineError where processes cannot be copied."
     if not hasattr(os, 'fork'): raise BaselineError('this system cannot copy processes (fork), which primed compressors need.')
     compressor = make()
-    before = len(compressor.compress(prime))
+    before = sum(len(compressor.compress(prime[i:i + 16_384])) for i in range(0, len(prime), 16_384))  # in one piece, xz would put it off
     def closed(extra: bytes) -> int: return before + len(compressor.compress(extra)) + len(compressor.flush())
     base = _in_a_copy(lambda: closed(b''))
     documents = with_progress(documents, desc='compressing', unit='documents') if progress else documents
@@ -317,11 +317,11 @@ def xz(
     "LZMA2 as in xz, with a window that should hold all that it reads."
     return lzma.LZMACompressor(lzma.FORMAT_RAW, filters=[dict(id=lzma.FILTER_LZMA2, preset=6, dict_size=window)])
 
-# %% ../nbs/13b_baselines.ipynb #3d47e67e
+# %% ../nbs/13b_baselines.ipynb #7ac868a9
 class Ppmd:
     "PPMd variant H; raises BaselineError where `pyppmd` is not installed."
     def __init__(self,
-        order: int = 8,  # longest context, bytes
+        order: int = 10,  # longest context, bytes
         memory: int = 1 << 28,  # bytes for the model
     ):
         try: import pyppmd
