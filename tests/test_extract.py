@@ -464,6 +464,7 @@ def test_lines_of_verse_that_a_dash_glued(monkeypatch):
     assert "greets—Tho'" in text and 'speech;kneels' in text
 
 
+NONE = re.compile('(?!)')
 SPOKEN = ('"It is new."It is very late," said Emily.  He answered: "I was not unmindful of my relations.""Nor has he been," she cried, "and I go too."Emily sighed. '
           '"Ah!"1st Serv.Gone for ever.2d Serv.Why what\'s the Matter?1st Serv.They said, Sir, this was Mr. Rove.\'Sdeath, he was here.')
 SPOKEN_OUT = ['"It is new.', '"It is very late," said Emily. He answered: "I was not unmindful of my relations."', '"Nor has he been," she cried, "and I go too."',
@@ -475,6 +476,60 @@ def test_ecco_quotation_marks_and_numbered_speakers(rule, monkeypatch):
     if rule != 'none': monkeypatch.setattr(ecco, rule, re.compile('(?!)') if rule == '_APHAERESIS' else lambda *_: set())
     blocks = re.split('\n+', extract_file(SPOKEN.encode(), kind='ecco')[0].text)
     assert (blocks == SPOKEN_OUT) == (rule == 'none')
+
+
+FARCE = ('THE COBLER.VOL. I.LONDON: Printed 1774.Dramatis Personae.SNOB,Mr. BANNISTER,FROTHMr. PARSONS.ACT I.'
+         + 'SNOB.I cannot stay with you to-day.ALICE.Will you go away?Mrs. NIP.He will go away in haste.' * 15
+         + 'SNOB.No.ALICE.Will you stay with me?SNOB.I will not stay.Recitative.Joy shall henceforth spring around,Pleasure shall await our call▪And real happiness be found.'
+         + 'SNOB.I see him come, I see—Enter LORD.LORD.Is this the Cobler?SNOB.I am he.LORD.I am content.ALICE.So am I.' + 'ALICE.Will you go away?SNOB.I will go away.' * 4 + 'FINIS.')
+FARCE_BLOCKS = ('THE COBLER.', 'VOL. I.', 'LONDON: Printed 1774.', 'SNOB, Mr. BANNISTER,', 'FROTH Mr. PARSONS.', 'Mrs. NIP. He will go away in haste.', 'SNOB. No.', 'Recitative.',
+                'Joy shall henceforth spring around,\nPleasure shall await our call▪\nAnd real happiness be found.', 'SNOB. I see him come, I see—', 'Enter LORD.',
+                'LORD. Is this the Cobler?', 'LORD. I am content.', 'ALICE. So am I.')
+FARCE_OFF = {'none': None, '_PLAYER': NONE, '_ENTRY': NONE, '_DASHED_ENTRY': NONE, '_is_loud': str.isupper, '_NUMBERED': NONE,
+             'rare_speakers': lambda *_: set(), '_JOINT': re.compile(ecco._JOINT.pattern.replace('▪', '')), 'take_turns': lambda *_: set(), '_MUSIC': NONE}
+
+
+@pytest.mark.parametrize('rule', FARCE_OFF)
+def test_a_farce_has_its_people_songs_and_entries(rule, monkeypatch):
+    if rule == '_MUSIC': monkeypatch.setattr(ecco, '_NO_SPEAKER', re.compile('ACT|FINIS'))
+    if rule != 'none': monkeypatch.setattr(ecco, rule, FARCE_OFF[rule])
+    blocks = extract_file(FARCE.encode(), kind='ecco')[0].text.split('\n\n')
+    assert all(block in blocks for block in FARCE_BLOCKS) == (rule == 'none')
+
+
+PROSE = 'and so with a heavy heart and many tears that she could not hide from him she went her way once more to the Castle'
+LETTERS = ''.join(f'LETTER {n}. Lord Sommerville to Mr. Dalton{PROSE.capitalize()} of{PROSE.capitalize()} in the end.\nAND then he died; {PROSE}.{(PROSE.capitalize() + ".") * 8}'
+                  f'Of all comforts I miscarried,When I play\'d the fool and married.HOR.I am, Sir, yours.C. DALTON.Your Friend.' for n in ('II', 'III', 'IV', 'V'))
+LETTER_BLOCKS = ('LETTER IV. Lord Sommerville to Mr. Dalton', f'{PROSE.capitalize()} of {PROSE.capitalize()} in the end.', f'AND then he died; {PROSE}.', 'C. DALTON.')
+
+
+@pytest.mark.parametrize('rule', ['none', '_HEADED', '_OPENS', '_MIDST', 'take_turns'])
+def test_letters_have_headings_signatures_and_whole_paragraphs(rule, monkeypatch):
+    if rule != 'none': monkeypatch.setattr(ecco, rule, NONE if rule != 'take_turns' else lambda segments, names, *_: names)
+    text = extract_file(LETTERS.encode(), kind='ecco')[0].text
+    assert all(block in text.split('\n\n') for block in LETTER_BLOCKS) == (rule == 'none')
+    assert ('HOR. I am' in text) == (rule == 'take_turns')
+
+
+CARNATION = ('TO thee, my Fair, this beauteous flower I send,Admit it as a moralizing friend:" In charms and sweetness you may me excell,'
+             '" Yet deign to listen while this truth I tell;" (I am your emblem) drive vain pride away," Both you and I soon blossom, soon decay."CONTEMPLATION. AN ODE.')
+CARNATION_OUT = ('TO thee, my Fair, this beauteous flower I send,\nAdmit it as a moralizing friend:\n"In charms and sweetness you may me excell,\n'
+                 '"Yet deign to listen while this truth I tell;\n"(I am your emblem) drive vain pride away,\n"Both you and I soon blossom, soon decay."\n\nCONTEMPLATION. AN ODE.')
+
+
+def test_marks_that_head_lines_of_verse(monkeypatch):
+    assert extract_file(CARNATION.encode(), kind='ecco')[0].text == CARNATION_OUT
+    monkeypatch.setattr(ecco, '_MARK_AHEAD', NONE)
+    assert extract_file(CARNATION.encode(), kind='ecco')[0].text != CARNATION_OUT
+
+
+def test_pictures_that_keyers_described(monkeypatch):
+    made, = extract_file(('portrait of Edward GibbonEDWARD GIBBON, Esq.FINIS.blazon or coat of armsDIEU ET MON DROIT, the blazon or coat of arms.' + PROSE).encode(), kind='ecco')
+    assert made.text.startswith('EDWARD GIBBON, Esq.\n\nFINIS.\n\nDIEU ET MON DROIT, the blazon or coat of arms.') and made.dropped == {'editor': 47}
+    monkeypatch.setattr(ecco, '_ARMS', NONE)
+    monkeypatch.setattr(ecco, '_FIRST_PICTURE', NONE)
+    assert extract_file(b'map of AsiaMAP of ASIA.' + PROSE.encode(), kind='ecco')[0].text[:4] == 'map '
+    assert 'FINIS.blazon' in extract_file(('FINIS.blazon or coat of armsDIEU' + PROSE).encode(), kind='ecco')[0].text
 
 
 def twice(text):
