@@ -159,7 +159,7 @@ def documents_needed(
     reach = normal.inv_cdf(1 - (1 - level) / 2) + normal.inv_cdf(power)
     return max(2, math.ceil(n * (reach * error / abs(difference))**2))
 
-# %% ../nbs/13a_intervals.ipynb #8a74bfe9
+# %% ../nbs/13a_intervals.ipynb #2ddb07be
 @dataclass(frozen=True)
 class Comparison:
     "Two models on the same documents."
@@ -172,7 +172,7 @@ class Comparison:
         "The comparison in words."
         d = self.difference
         if d.low is None: return f'{d.value:+.4f} bits per byte on one document: no interval, no verdict.'
-        if self.verdict != 'undecided': return f'The {self.verdict} is better by {abs(d.value):.4f} bits per byte ({d.low:+.4f} to {d.high:+.4f}, {d.n} documents).'
+        if self.verdict != 'undecided': return f'The {self.verdict} is better by {abs(d.value):.4f} bits per byte ({min(abs(d.low), abs(d.high)):.4f} to {max(abs(d.low), abs(d.high)):.4f}, {d.n} documents).'
         needed = f'about {self.n_needed:,} documents like these would settle it' if self.n_needed else 'they agree on every document'
         return f'Undecided: {d.value:+.4f} bits per byte ({d.low:+.4f} to {d.high:+.4f}, {d.n} documents); {needed}.'
 

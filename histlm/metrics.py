@@ -7,8 +7,8 @@ __all__ = ['METRICS', 'Missing', 'Finding', 'found', 'Case', 'Metric', 'register
            'bits_metric', 'gap_metric', 'confidences', 'calibration_bins', 'calibration_error', 'calibration_metric',
            'draw_calibration', 'context_metric', 'window_hashes', 'copied_lengths', 'share_interval',
            'memorisation_metric', 'repeated', 'diversity', 'repetition_metric', 'byte_ids', 'byte_bits',
-           'distance_metric', 'item_words', 'continuation_metric', 'overlap_metric', 'judge_metric', 'caught',
-           'failure_matrix']
+           'distance_metric', 'item_words', 'continuation_metric', 'overlap_prompts', 'overlap_metric', 'judge_metric',
+           'caught', 'failure_matrix']
 
 # %% ../nbs/13d_metrics.ipynb #99db4aa4
 import functools, math, os, re
@@ -460,14 +460,25 @@ def continuation_metric(
 
 register(Metric('continuation', continuation_metric, 'untrained'))
 
-# %% ../nbs/13d_metrics.ipynb #64ac9bf7
+# %% ../nbs/13d_metrics.ipynb #f9fbd2f2
+def overlap_prompts(
+    documents: list,  # held-out documents
+    most: int,  # prompts in all, or one a document if those are more
+) -> tuple[list, list, list]:  # prompts of 24 words; the 40 words that follow each; the document of each
+    "Places in documents at which a model is to go on: where documents are few, up to four in each."
+    words = [(d.id, w) for d in documents if len(w := re.findall(r'\s*\S+', d.text)) >= 64][:most]
+    each = max(1, min(4, most // max(1, len(words))))
+    places = [(i, w[s:s + 24], w[s + 24:s + 64]) for i, w in words for s in range(0, min(len(w) - 63, 64 * each), 64)]
+    return [''.join(p).lstrip() for _, p, _ in places], [''.join(t) for _, _, t in places], [i for i, _, _ in places]
+
+# %% ../nbs/13d_metrics.ipynb #c13945a5
 def overlap_metric(
     case: Case,  # model and texts
 ) -> list[Finding]:
     "ROUGE-L and BLEU of continuations against what really follows."
-    some = [(d.id, w) for d in case.texts if len(w := re.findall(r'\s*\S+', d.text)) >= 64][:12 if case.quick else 40]
-    if not some: raise Missing('no held-out document of 64 words.')
-    marks, out, prompts, true = {}, [], [''.join(w[:24]).lstrip() for _, w in some], [''.join(w[24:64]) for _, w in some]
+    prompts, true, names = overlap_prompts(case.texts, 24 if case.quick else 60)
+    if not names: raise Missing('no held-out document of 64 words.')
+    marks, out = {}, []
     try:
         from rouge_score.rouge_scorer import RougeScorer
         marks['ROUGE-L', 'F1, 0 to 1'] = lambda real, ours: RougeScorer(['rougeL']).score(real, ours)['rougeL'].fmeasure
@@ -478,9 +489,11 @@ def overlap_metric(
     except ImportError: out.append(Finding('overlap/BLEU', None, missing='the library sacrebleu is not installed'))
     if not marks: return out
     written = [''.join(re.findall(r'\s*\S+', t)[:40]) for t in case.subject.complete(prompts, 80, derive_seed(case.seed, 'overlap') % 2**31)]
+    ids = list(dict.fromkeys(names))
     for (name, unit), mark in marks.items():
-        each, other = ([float(mark(t, w)) for t, w in zip(true, side)] for side in (written, true[1:] + true[:1]))
-        out.append(found(f'overlap/{name}', mean_interval(each), unit=unit, better='higher', baselines={'another document': float(np.mean(other))}, details=dict(ids=[i for i, _ in some], each=each),
+        ours, other = (np.array([mark(t, w) for t, w in zip(true, side)]) for side in (written, true[len(true) // 2:] + true[:len(true) // 2]))
+        each = [float(ours[[n == i for n in names]].mean()) for i in ids]
+        out.append(found(f'overlap/{name}', mean_interval(each), unit=unit, better='higher', baselines={'text from elsewhere': float(other.mean())}, details=dict(ids=ids, each=each),
                          meaning='Words that a continuation shares, in order, with what really follows.', not_meaning='Not quality: other good continuations share as little, and function words alone give some.'))
     return out
 
