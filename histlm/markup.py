@@ -605,7 +605,7 @@ def settle_session(
     if any(s in text for s in _QUOTED): text = join_quotations(text)
     return re.sub(r'(?<=[a-z,;—I])\n\n(?=[a-z])', ' ', text)
 
-# %% ../nbs/09c_markup.ipynb #1d567cbe
+# %% ../nbs/09c_markup.ipynb #195128b7
 @reader('oldbailey')
 def read_oldbailey(
     raw: bytes,  # a session in the XML of Old Bailey Online
@@ -617,6 +617,7 @@ def read_oldbailey(
     rest = settle_session(''.join(c.pieces))
     if rest:
         c.documents.append(Extracted(rest, f'{c.session.get("session", "session")}-rest', dict(c.session, type='rest'), dict(c.dropped)))
+    elif c.documents and c.dropped: c.documents[-1].dropped = dict(Counter(c.documents[-1].dropped) + c.dropped)
     for e in c.documents: e.meta['encoding'] = c.meta['encoding']
     return c.documents
 

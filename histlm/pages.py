@@ -4,12 +4,12 @@
 
 # %% auto #0
 __all__ = ['MAX_STREAM', 'MAX_PAGES', 'MAX_PAGE_CHARS', 'frame_reason', 'addition', 'is_menu', 'main_part', 'PageCollector',
-           'title_without_site', 'page_meta', 'read_html', 'check_streams', 'Row', 'whole_spans', 'page_words',
-           'find_gutter', 'page_rows', 'gutters', 'Edge', 'edge_rows', 'page_reason', 'is_catchword', 'catch_rows',
-           'furniture', 'fills', 'left_edge', 'indents', 'overhangs', 'hanging_rows', 'column_blocks', 'continues',
-           'narrow_prose', 'is_list', 'part_notes', 'margins', 'goes_on', 'flow', 'read_pdf']
+           'title_without_site', 'page_meta', 'rejoin', 'read_html', 'check_streams', 'Row', 'whole_spans',
+           'page_words', 'find_gutter', 'page_rows', 'gutters', 'Edge', 'edge_rows', 'page_reason', 'is_catchword',
+           'catch_rows', 'furniture', 'fills', 'left_edge', 'indents', 'overhangs', 'hanging_rows', 'column_blocks',
+           'continues', 'narrow_prose', 'is_list', 'part_notes', 'margins', 'goes_on', 'flow', 'read_pdf']
 
-# %% ../nbs/09d_pages.ipynb #3f559c8e
+# %% ../nbs/09d_pages.ipynb #5f3896e4
 import re, threading, zlib
 from collections import Counter
 from dataclasses import dataclass
@@ -17,20 +17,21 @@ from dataclasses import dataclass
 from fastcore.basics import patch
 
 from .core import human_bytes
-from .extract import (Extracted, ExtractError, cut_markers, decode, extract_file, is_prose, join_lines, judge_blocks, reader,
+from .extract import (RAISED, Extracted, ExtractError, cut_markers, decode, extract_file, is_prose, join_lines, judge_blocks, reader,
                             strip_signs, tidy_blocks)
 from .markup import SIGNS, BlockCollector, action_of, settle
 
-# %% ../nbs/09d_pages.ipynb #80f6de5f
+# %% ../nbs/09d_pages.ipynb #b965acfb
 _FRAME = re.compile(r'(?:^|[\s_-])(?:nav\w*|menu\w*|site[_-]?header|masthead|topbar|toolbar|'
                     r'site[_-]?footer|page[_-]?footer|breadcrumbs?|crumbs?|'
                     r'cookies?|consent|banner|'
                     r'side-?bar|share(?:d-?daddy|-?this|-?bar|-?buttons?)?|sharing|social\w*|comments?|related|login|search\w*|skip\w*|subscribe|newsletter|'
                     r'advert\w*|ads?|promo|copyright|licen[sc]e|'
                     r'notice|credits?|metadata|pagination|pager|catlinks|printfooter|mw-editsection|editsection|'
-                    r'noprint|back-?to-?top|jump\w*|tags|popup|modal)(?:$|[\s_-])', re.I)
+                    r'noprint|ws-noexport|licensetpl|subpages|siteSub|contentSub|mw-indicators?|back-?to-?top|jump\w*|tags|popup|modal)(?:$|[\s_-])', re.I)
 _PAGE_NUMBER = re.compile(r'(?:^|[\s_-])(?:page-?num(?:ber)?s?|pagenum|pb|page-?break|folio)(?:$|[\s_-])', re.I)
-_NOTE_MARK = re.compile(r'[\[(]?(?:\d{1,4}|[a-z*†‡§¶]{1,2}|↩|back|return|note \d+)[\])]?\.?', re.I)
+_NOTE_MARK = re.compile(r'[\[(]?(?:\d{1,4}|[a-z*†‡§¶]{1,2}|[↩↑^]\ufe0e?|back|return|(?:foot)?note \d+|f?n\. ?\d+)[\])]?\.?', re.I)
+_CITED = re.compile(r'(?:^|[\s_-])(?:cite-?(?:this|box)|how-?to-?cite|citation)(?:$|[\s_-])', re.I)
 _VERSE_LINE = re.compile(r'(?:^|\s)(?:line|l|i\d+|indent\d*|verse-?line|poem-?line)(?:$|\s)')
 
 def frame_reason(
@@ -41,6 +42,7 @@ def frame_reason(
     if tag in ('nav', 'aside', 'form', 'button', 'select', 'iframe', 'object', 'svg', 'dialog'): return 'navigation'
     if node.get('role') in ('navigation', 'banner', 'contentinfo', 'search', 'complementary'): return 'navigation'
     if node.get('hidden') is not None or 'display:none' in node.get('style', '').replace(' ', ''): return 'hidden'
+    if tag in ('div', 'section', 'table') and _CITED.search(said): return 'navigation'
     if _PAGE_NUMBER.search(said): return 'page number'
     if re.search(r'pg-(?:header|footer|machine)|project-gutenberg', said): return 'licence'
     if tag not in ('body', 'html', 'main', 'article') and _FRAME.search(said): return 'navigation'
@@ -70,24 +72,24 @@ def addition(
     bare = re.search(r'(?<!\d\d\d)\d$|(?<![^\W\d])[^\W\d]$', before) or re.match('[/⁄]', node.tail or '')
     return 'note mark' if not bare or not text.strip().isdigit() else ''
 
-# %% ../nbs/09d_pages.ipynb #000d3805
+# %% ../nbs/09d_pages.ipynb #a05fcadc
 def is_menu(
     node,  # an lxml element
 ) -> bool:
     "Whether an element is mostly links."
     if node.tag not in ('div', 'ul', 'ol', 'p', 'table', 'td', 'section', 'dl', 'center', 'header', 'footer', 'span'): return False
-    links = node.findall('.//a[@href]')
-    if len(links) < 3: return False
-    text = len(''.join(node.itertext()).split())
-    return text < 400 and sum(len((a.text_content() or '').split()) for a in links) > 0.6 * text
+    links = [a for a in node.findall('.//a[@href]') if not a.get('href').startswith('#')] if node.tag == 'table' else node.findall('.//a[@href]')
+    if len(links) < 2: return False
+    text, linked = len(''.join(node.itertext()).split()), sum(len((a.text_content() or '').split()) for a in links)
+    return text < 400 and linked > 0.6 * text if len(links) > 2 else linked >= text and node.tag in ('table', 'ul', 'ol') and node.getparent().tag == 'body'
 
-# %% ../nbs/09d_pages.ipynb #fc01561b
+# %% ../nbs/09d_pages.ipynb #93a4e4cc
 def main_part(
     body,  # the lxml element <body>
 ):  # the element that holds the text
     "The page's main part where it names one that holds most of the words, else the body."
     words = len(body.text_content().split())
-    for path in ('.//main', './/*[@role="main"]', './/*[@id="mw-content-text"]', './/*[@id="content"]', './/*[@id="main"]', './/article'):
+    for path in ('.//*[@id="mw-content-text"]', './/main', './/*[@role="main"]', './/*[@id="content"]', './/*[@id="main"]', './/article'):
         found = body.findall(path)
         if len(found) == 1 and len(found[0].text_content().split()) > max(30, 0.4 * words): return found[0]
     return body
@@ -109,7 +111,7 @@ class PageCollector(BlockCollector):
                 todo.append((node, 'tail'))
                 if self.enter(node): todo += [(node, 'out'), *((child, 'in') for child in reversed(node))]
 
-# %% ../nbs/09d_pages.ipynb #7af714e7
+# %% ../nbs/09d_pages.ipynb #fb5ee4a9
 @patch
 def enter(self: PageCollector,
     node,  # an lxml element
@@ -123,11 +125,9 @@ def enter(self: PageCollector,
         if reason not in ('note mark', 'page number', 'line number'): self.pieces.append('\x01')
         return False
     text = (node.text or '').replace('\n', '\x02') if name == 'pre' else node.text or ''
-    if name == 'sup' and ''.join(self.pieces[-2:])[-1:].isalpha(): text = text.translate(_RAISED)
+    if name == 'sup' and ''.join(self.pieces[-2:])[-1:].isalpha(): text = text.translate(RAISED)
     self.pieces += [self.sign(node), text]
     return True
-
-_RAISED = str.maketrans('abcdefghijklmnoprstuvwxyz', 'ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ')
 
 # %% ../nbs/09d_pages.ipynb #6ab8caa0
 @patch
@@ -137,13 +137,14 @@ def leave(self: PageCollector,
     "End an element."
     if node.tag not in ('br', 'hr', 'img'): self.pieces.append(self.sign(node))
 
-# %% ../nbs/09d_pages.ipynb #b467b071
+# %% ../nbs/09d_pages.ipynb #acaf5135
 @patch
 def sign(self: PageCollector,
     node,  # an lxml element
 ) -> str:  # the sign at its edges
     "Block, line, space or nothing; elements with the class of a verse line are lines."
     if node.tag == 'br': return '\x02'
+    if node.tag == 'dl' and node.getparent() is not None and node.getparent().tag == 'dd': return '\x02'  # a Wiki's way to indent a line
     if node.tag in ('div', 'p', 'span') and _VERSE_LINE.search(node.get('class', '')): return '\x02'
     return SIGNS[action_of(node.tag)[1]]
 
@@ -185,7 +186,17 @@ def page_meta(
     if tree.get('lang'): meta.setdefault('language', tree.get('lang'))
     return meta
 
-# %% ../nbs/09d_pages.ipynb #4f860c49
+# %% ../nbs/09d_pages.ipynb #d72a31d6
+def rejoin(
+    block: str,  # a block of a page
+) -> str:  # on one line where print had been kept line for line
+    "Undo the line ends of print in a paragraph in which one cuts a word."
+    lines = block.split('\n')
+    small = [line[:1].islower() for line in lines[1:]]
+    cut = any(low and re.search('[a-z]-$', line) for line, low in zip(lines, small))
+    return join_lines(lines) if cut and 2 * sum(small) >= len(small) else block
+
+# %% ../nbs/09d_pages.ipynb #b5258148
 @reader('html')
 def read_html(
     raw: bytes,  # a web page
@@ -207,7 +218,7 @@ def read_html(
     if 'gutenberg' in text[:20_000].lower() + text[-20_000:].lower():
         before, text, after = cut_markers(text)
         dropped['licence'] += len((before + after).encode())
-    text = '\n\n'.join(judge_blocks(text.split('\n\n'), dropped))
+    text = '\n\n'.join(map(rejoin, judge_blocks(text.split('\n\n'), dropped)))
     return [Extracted(tidy_blocks(strip_signs(text, dropped)), '', dict(page_meta(tree), encoding=encoding),
                       {k: v for k, v in dropped.items() if v})]
 

@@ -407,7 +407,7 @@ def test_additions_to_a_page():
     assert found.dropped == {'note mark': 1, 'illustration': 33, 'line number': 1, 'navigation': 11}
 
 
-@pytest.mark.parametrize('name,off', [('_LINE_NUMBER', re.compile('(?!)')), ('_CAPTION', re.compile('(?!)')), ('_BUTTONS', re.compile('(?!)')), ('_RAISED', {}),
+@pytest.mark.parametrize('name,off', [('_LINE_NUMBER', re.compile('(?!)')), ('_CAPTION', re.compile('(?!)')), ('_BUTTONS', re.compile('(?!)')), ('RAISED', {}),
                                       ('addition', never), ('title_without_site', lambda title, *_: title)])
 def test_each_rule_of_a_page_matters(name, off, monkeypatch):
     monkeypatch.setattr(pages, name, off)
