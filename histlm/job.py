@@ -168,10 +168,11 @@ def check_machine(
     c = resolve_settings(config)
     need_space(config.run_dir, (config.keep_checkpoints + 2) * 12 * parameter_count(model_shape(c)))
 
-# %% ../nbs/06a_job.ipynb #cabe83e1
+# %% ../nbs/06a_job.ipynb #c29d2ac8
 def torchrun_main() -> None:
     "torchrun, bound to its supervisor: `python -c 'from histlm.job import torchrun_main; torchrun_main()' OPTIONS`."
-    die_with_parent(int(os.environ.pop('HISTLM_SUPERVISOR')))
+    die_with_parent(int(os.environ['HISTLM_SUPERVISOR']))
+    os.environ['HISTLM_SUPERVISOR'] = str(os.getpid())         # for the launchers: they may not have asked who their parent is when it ends
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.run import main as torchrun

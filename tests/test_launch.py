@@ -4,6 +4,7 @@ import json, os, signal, subprocess, sys, time
 import pytest
 
 from conftest import PYTHON, ROOT
+from training import processes_of
 
 PARAMETERS = '''run_dir = ''
 preset = 'tiny'
@@ -117,6 +118,22 @@ def test_nothing_outlives_a_killed_supervisor(home, nproc):
     job.kill()
     job.communicate(timeout=60)   # ends when the last process that holds the pipe has ended
     assert until(lambda: all(gone(p) for p in pids), 10)
+
+
+def test_no_launcher_outlives_a_supervisor_killed_while_it_starts(home):
+    "A launcher needs seconds before it can ask who its parent is; by then the parent may be dead."
+    job = start(home, '--steps', 100_000, '--nproc', 2)
+    def launchers(): return [p for p in processes_of(home) if b'histlm.launch' in command(p)]
+    def command(pid):
+        try: line = open(f'/proc/{pid}/cmdline', 'rb').read()
+        except OSError: return b''
+        return b'' if b'torchrun_main' in line else line
+    assert until(lambda: len(launchers()) == 2)
+    job.kill()
+    left = [] if until(lambda: not processes_of(home), 40) else [(p, command(p)) for p in processes_of(home)]
+    for pid, _ in left: os.kill(pid, signal.SIGKILL)
+    job.communicate(timeout=60)
+    assert left == []
 
 
 def test_a_second_signal_ends_at_once(home):
