@@ -7,7 +7,7 @@ __all__ = ['Snapshot', 'snapshot', 'list_checkpoints', 'step_of', 'best_step', '
            'write_snapshot', 'save_checkpoint', 'verify_checkpoint', 'load_checkpoint', 'rewind_checkpoints',
            'load_model', 'load_run', 'describe_checkpoints', 'verify_run', 'compare_checkpoints', 'is_locked', 'main']
 
-# %% ../nbs/04_checkpoint.ipynb #d9fd7992
+# %% ../nbs/04_checkpoint.ipynb #1c7eb697
 import argparse, json, math, os, re, shutil, sys, time
 from dataclasses import dataclass
 from itertools import chain
@@ -19,7 +19,7 @@ from .core import (CorruptFileError, HistlmError, atomic_folder, canonical_json,
                          need_space, ranks, read_json, resolve_path, runs_root, write_json)
 from .model import GPT, ModelConfig
 from .state import (CheckpointError, DamagedError, MismatchError, SafeTensors, layout, named_tensors, optimizer_state, read_header,
-                          restore_optimizers, restore_rng, rng_state, write_safetensors)
+                          read_hashed, restore_optimizers, restore_rng, rng_state, write_safetensors)
 from .record import MetricsLog, WriteError, disk_errors
 from .tokenizer import Tokenizer, load as load_tokenizer
 
@@ -216,21 +216,28 @@ def _sums(path):
         raise DamagedError(f'{path}: checksums.json lists {sorted(sums)}, wanted {sorted(_FILES)}. {_REMEDY}')
     return sums
 
-# %% ../nbs/04_checkpoint.ipynb #5b87e4cd
+# %% ../nbs/04_checkpoint.ipynb #fb8b6a9d
+def _check_file(file, want, read=None):
+    "Refuse a file that is not there, no plain file, of another size or with another checksum; what `read` gave beside the checksum."
+    if not file.exists(): raise DamagedError(f'{file} is missing. {_REMEDY}')
+    if file.is_symlink() or not file.is_file(): raise DamagedError(f'{file} is not a plain file. {_REMEDY}')
+    if file.stat().st_size != want['bytes']:
+        raise DamagedError(f'{file} has {file.stat().st_size:,} bytes, {want["bytes"]:,} were written. {_REMEDY}')
+    found, got = read(file) if read else (None, file_sha256(file))
+    if got != want['sha256']: raise DamagedError(f'{file} was altered: sha256 {got[:12]}…, {want["sha256"][:12]}… was written. {_REMEDY}')
+    return found
+
+# %% ../nbs/04_checkpoint.ipynb #9ca44d5a
 def verify_checkpoint(
     path: Path,  # a checkpoint's folder
+    keep: dict | None = None,  # its keys: files whose tensors are wanted too; filled with file → {tensor name: tensor}
 ) -> dict:       # file → {'sha256', 'bytes'}
     "Compare every file of a checkpoint with its checksum; raises `DamagedError` naming the first that differs."
     path = resolve_path(path)
     if not path.is_dir(): raise CheckpointError(f'{path}: no such checkpoint folder')
-    for name, want in (sums := _sums(path)).items():
-        file = path/name
-        if not file.exists(): raise DamagedError(f'{file} is missing. {_REMEDY}')
-        if file.is_symlink() or not file.is_file(): raise DamagedError(f'{file} is not a plain file. {_REMEDY}')
-        if file.stat().st_size != want['bytes']:
-            raise DamagedError(f'{file} has {file.stat().st_size:,} bytes, {want["bytes"]:,} were written. {_REMEDY}')
-        if (got := file_sha256(file)) != want['sha256']:
-            raise DamagedError(f'{file} was altered: sha256 {got[:12]}…, {want["sha256"][:12]}… was written. {_REMEDY}')
+    sums = _sums(path)
+    found = {name: _check_file(path/name, want, read_hashed if name in (keep or ()) else None) for name, want in sums.items()}
+    for name in keep or (): keep[name] = found[name]
     return sums
 
 # %% ../nbs/04_checkpoint.ipynb #ef7599f7
@@ -259,7 +266,7 @@ def _read_meta(path):
     if meta.get('format') != 1: raise MismatchError(f'{path}: format {meta.get("format")!r}, this histlm reads 1')
     return meta
 
-# %% ../nbs/04_checkpoint.ipynb #1f35c74c
+# %% ../nbs/04_checkpoint.ipynb #97b9a393
 def load_checkpoint(
     path: Path,              # a checkpoint's folder, e.g. from `find_checkpoint`
     model: torch.nn.Module | None = None,  # filled in place; bare, compiled or DDP, on any device
@@ -267,19 +274,18 @@ def load_checkpoint(
     expect: dict | None = None,  # e.g. {'tokenizer_fingerprint': …}: must equal the saved state
 ) -> dict:                   # the saved state, with 'step'
     "Verify a checkpoint, check that it fits, then load it. Raises `DamagedError` or `MismatchError`, having changed nothing."
-    path = resolve_path(path)
-    verify_checkpoint(path)
-    meta = _read_meta(path)
+    path, parts = resolve_path(path), dict(zip(_TENSOR_FILES, (model, optimizers, optimizers)))
+    found = {name: None for name, wanted in parts.items() if wanted is not None}
+    verify_checkpoint(path, found)
+    meta, (weights, memory, generators) = _read_meta(path), (found.get(name) for name in _TENSOR_FILES)
     _check_expected(path, meta['state'], expect)
-    parts = dict(model=model is not None, optimizer=optimizers is not None, rng=optimizers is not None)
-    tensors = {k: SafeTensors(path/f'{k}.safetensors') for k, wanted in parts.items() if wanted}
-    if model is not None: _check_model(path, read_header(path/'model.safetensors'), meta['tied'], model)
+    if model is not None: _check_model(path, layout(weights)[0], meta['tied'], model)
     if optimizers is not None:
-        restore_optimizers(model, optimizers, tensors['optimizer'], meta['optimizers'])
-        restore_rng(tensors['rng'])
+        restore_optimizers(model, optimizers, memory, meta['optimizers'], adopt=True)
+        restore_rng(generators)
     if model is not None:
         with torch.no_grad():
-            for name, t in named_tensors(model)[0].items(): t.copy_(tensors['model'][name])
+            for name, t in named_tensors(model)[0].items(): t.copy_(weights[name])
     return dict(meta['state'], step=meta['step'])
 
 # %% ../nbs/04_checkpoint.ipynb #8fe67e9f

@@ -4,12 +4,13 @@
 
 # %% auto #0
 __all__ = ['CheckpointError', 'DamagedError', 'MismatchError', 'layout', 'write_safetensors', 'read_header', 'SafeTensors',
-           'read_safetensors', 'canonical_name', 'named_tensors', 'optimizer_state', 'restore_optimizers', 'rng_state',
-           'restore_rng']
+           'read_hashed', 'read_safetensors', 'canonical_name', 'named_tensors', 'optimizer_state',
+           'restore_optimizers', 'rng_state', 'restore_rng']
 
-# %% ../nbs/03a_state.ipynb #fcf3f3b9
+# %% ../nbs/03a_state.ipynb #711b9f12
 import hashlib, json, math, random
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
 
@@ -129,6 +130,25 @@ class SafeTensors(Mapping):
     def __iter__(self): return iter(self.header)
     def __len__(self): return len(self.header)
 
+# %% ../nbs/03a_state.ipynb #71adc775
+def read_hashed(
+    path: Path,  # a safetensors file
+) -> tuple[dict[str, torch.Tensor], str]:  # name → tensor on the CPU, each in memory of its own; SHA-256 of the file, 64 hexadecimal digits
+    "Read every tensor of a safetensors file and hash the file, in one pass; raises `DamagedError` as `read_header` does."
+    lazy, digest, tensors = SafeTensors(path), hashlib.sha256(), {}
+    with open(path, 'rb', buffering=0) as f, ThreadPoolExecutor(1) as behind:
+        hashed = [behind.submit(digest.update, f.read(lazy.start))]
+        for name, e in sorted(lazy.header.items(), key=lambda item: item[1]['data_offsets']):
+            raw = torch.empty(e['data_offsets'][1] - e['data_offsets'][0], dtype=torch.uint8)
+            rest = memoryview(raw.numpy())
+            while len(rest):
+                if not (n := f.readinto(rest[:2**22])): raise DamagedError(f'{path} ends within tensor {name!r}')
+                hashed.append(behind.submit(digest.update, rest[:n]))
+                rest = rest[n:]
+            tensors[name] = raw.view(_DTYPES[e['dtype']]).reshape(e['shape'])
+        for part in hashed: part.result()
+    return tensors, digest.hexdigest()
+
 # %% ../nbs/03a_state.ipynb #92a0e721
 def read_safetensors(
     path: Path,                  # a safetensors file
@@ -236,12 +256,13 @@ def _restore_group(group, saved):
         if isinstance(group.get(k), torch.Tensor): group[k].fill_(v)
         else: group[k] = tuple(v) if isinstance(v, list) else v
 
-# %% ../nbs/03a_state.ipynb #be49691d
+# %% ../nbs/03a_state.ipynb #5e20b1f1
 def restore_optimizers(
     model: torch.nn.Module,  # the model, with the optimizers built from it
     optimizers: dict[str, torch.optim.Optimizer],  # the same labels as at saving
     tensors: Mapping,        # first part of what `optimizer_state` gave, or the `SafeTensors` that hold it
     spec: dict,              # second part
+    adopt: bool = False,     # True: the tensors are nobody else's and become the optimizers' memory without a copy
 ) -> None:
     "Put saved memory and settings back into living optimizers; raises `MismatchError` and changes nothing if they differ."
     names = _parameter_names(model, optimizers)
@@ -258,7 +279,7 @@ def restore_optimizers(
                 if name not in places: continue
                 v = scalars[where] if where in scalars else tensors[where]
                 device = 'cpu' if field == 'step' and not on_device else places[name].device
-                if isinstance(v, torch.Tensor): v = v.to(device, copy=True)
+                if isinstance(v, torch.Tensor): v = v.to(device, copy=not adopt)
                 optimizer.state[places[name]][field] = v
 
 # %% ../nbs/03a_state.ipynb #ce6d7209
