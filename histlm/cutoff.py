@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['CARRIERS', 'LEAST_EACH_SIDE', 'HANSEN_95', 'LAST_YEAR', 'LEAST_WORDS', 'PERIODS', 'CutoffError', 'Surprise',
-           'surprises', 'Jump', 'find_jump', 'Late', 'late_words', 'Labelled', 'read_labelled', 'Judged',
-           'judge_finder', 'main', 'poisson_upper', 'late_rate', 'measure_cutoff', 'draw_cutoff', 'too_many',
-           'measure_anachronism', 'dated_forms', 'agreement', 'openings', 'measure_staying']
+           'surprises', 'Jump', 'find_jump', 'Labelled', 'read_labelled', 'Judged', 'judge_finder', 'main',
+           'poisson_upper', 'late_rate', 'measure_cutoff', 'draw_cutoff', 'too_many', 'measure_anachronism',
+           'dated_forms', 'agreement', 'openings', 'measure_staying']
 
-# %% ../nbs/15a_cutoff.ipynb #9d1c4715
+# %% ../nbs/15a_cutoff.ipynb #100c8886
 import argparse, json, math, re, sys
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -17,8 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
+from .anachronism import late_words
 from .core import HistlmError
-from .dates import anachronistic, first_attested, modern_years
+from .dates import first_attested
 from .history import LEAD_COLUMNS, VOICE_COLUMNS, read_table
 from .intervals import Estimate, mean_interval, ratio_interval, wilson
 from .metrics import Finding, Metric, figure, register
@@ -111,30 +112,6 @@ def find_jump(
     height = np.linalg.lstsq(np.column_stack([design, years > cuts[fit.argmax()]]), bits, rcond=None)[0][-1]
     return _verdict(cuts, fit, total - fit.max(), float(height), p, n, level)
 
-# %% ../nbs/15a_cutoff.ipynb #a95c0b09
-@dataclass(frozen=True)
-class Late:
-    "Something in a text that is younger than the text."
-    start: int  # first character
-    end: int  # one past the last
-    text: str  # as it stands
-    word: str  # the entry of the dated list, or the year
-    year: int  # of first attestation
-
-def late_words(
-    text: str,  # any text
-    year: int,  # the text's own year
-) -> list:  # of Late, in order
-    "Words, phrases and years in a text that are first attested after a year."
-    found = []
-    for word, first in anachronistic(text, year):
-        stem = re.escape(word[:-1]) + '(?:y|ies)' if word.endswith('y') else re.escape(word) + 's?'
-        pattern = r'\b' + stem.replace(r'\ ', r'[ \n-]').replace("'", "['’]") + r'\b'
-        found += [Late(*m.span(), m[0], word, first) for m in re.finditer(pattern, text.replace('ſ', 's'), re.I)]
-    for number in set(modern_years(text, year)):
-        found += [Late(*m.span(), m[0], m[0], number) for m in re.finditer(rf'\b{number}\b', text)]
-    return sorted(found, key=lambda l: (l.start, -l.end))
-
 # %% ../nbs/15a_cutoff.ipynb #e8c14026
 @dataclass(frozen=True)
 class Labelled:
@@ -183,10 +160,11 @@ class Judged:
     missed: tuple  # (id, word) it did not find
     false: tuple  # (id, text found) in a sentence where that is not late
 
-# %% ../nbs/15a_cutoff.ipynb #8748396b
+# %% ../nbs/15a_cutoff.ipynb #8387b313
 def _same(found: str, label: str) -> bool:
     "Whether one of the two holds the other, whatever the case."
-    return found.lower() in label.lower() or label.lower() in found.lower()
+    found, label = (t.lower().replace('ſ', 's') for t in (found, label))
+    return found in label or label in found
 
 def judge_finder(
     sentences: Iterable,  # of Labelled
@@ -301,7 +279,7 @@ def too_many(
     total, share = hits + real_hits, words / (words + real_words)
     return float(sum(math.comb(total, k) * share ** k * (1 - share) ** (total - k) for k in range(hits, total + 1)))
 
-# %% ../nbs/15a_cutoff.ipynb #6474f258
+# %% ../nbs/15a_cutoff.ipynb #4bf23043
 def measure_anachronism(
     case,  # a Case of chapter 13d
 ) -> list:  # of Finding
@@ -314,7 +292,7 @@ def measure_anachronism(
     floor = {} if real is None else {'real texts': real.value}
     return [Finding('history/anachronism', ours.value, f'late words in 10,000 (after {LAST_YEAR})', ours.low, ours.high, ours.n, 'lower', floor,
                     'how often its own text has a word, a phrase or a year that is first attested later',
-                    'not that the rest is of its period: the list is short, and ideas can be too young in old words; a zero over few words is weak, see the interval',
+                    'not that the rest is of its period: no list is complete, and ideas can be too young in old words; a zero over few words is weak, see the interval',
                     worst=tuple(shown[:5]), best=tuple('a hit in a real text: ' + a for a in alarms[:3]),
                     details={'hits': len(shown), 'words': words, 'hits_in_real_texts': len(alarms), 'p': too_many(len(shown), words, len(alarms), n_real)})]
 

@@ -4,14 +4,18 @@ from importlib import resources
 from types import SimpleNamespace
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from conftest import ROOT
 
+from histlm import anachronism
 from histlm.baselines import Subject, bigram, contaminate
 from histlm.cutoff import (Surprise, agreement, dated_forms, find_jump, judge_finder, late_words, main, measure_anachronism, measure_cutoff,
                            openings, read_labelled, too_many)
 from histlm.cutoff import CutoffError
+from histlm.dates import anachronistic
 from histlm.history import (COLUMNS, FIRST_YEAR, KINDS, LAST_YEAR, LEAD_COLUMNS, VOICE_COLUMNS, HistoryError, crossed_findings, load_questions,
                             load_voice, read_table, score_pairs)
 from histlm.metrics import METRICS, Case
@@ -133,7 +137,7 @@ def test_late_words_know_no_senses():
 
 
 LINES = [dict(id='a', year=1600, text='He went by railway.', late=['railway']), dict(id='b', year=1600, text='He went by horse.', late=[]),
-         dict(id='c', year=1650, text='The omnibus stood still.', late=['omnibus'])]
+         dict(id='c', year=1650, text='The quidditch stood still.', late=['quidditch'])]
 
 
 def test_labelled_sentences_and_their_bad_lines(tmp_path, capsys):
@@ -142,7 +146,7 @@ def test_labelled_sentences_and_their_bad_lines(tmp_path, capsys):
     sentences, bad = read_labelled(path)
     assert [s.id for s in sentences] == ['a', 'b', 'c'] and [b[0] for b in bad] == ['line 4', 'line 5', 'line 6']
     judged = judge_finder(sentences)
-    assert judged.precision.value == 1 and judged.recall.value == .5 and judged.missed == (('c', 'omnibus'),) and not judged.false
+    assert judged.precision.value == 1 and judged.recall.value == .5 and judged.missed == (('c', 'quidditch'),) and not judged.false
     assert main([str(path)]) == 0 and 'left out line 5' in capsys.readouterr().out
     path.write_text('[]\n', encoding='utf-8')
     assert main([str(path)]) == 1 and 'no labelled sentence' in capsys.readouterr().err
@@ -190,8 +194,56 @@ def test_forms_agree_with_their_own_period():
 
 
 def test_the_finder_on_sentences_by_other_hands():
-    "What it says can be relied on. What it finds is little, and chapter 15a says so."
+    "Development data since the long lists were written; the lists of chapter 10a alone found two in five."
     sentences, bad = read_labelled(ROOT/'tests'/'labelled.jsonl')
     judged = judge_finder(sentences)
     assert (len(sentences), bad, sum(bool(s.late) for s in sentences)) == (240, [], 120)
-    assert judged.precision.value >= .95 and judged.recall.value >= .4
+    assert judged.precision.value >= .95 and judged.recall.value >= .95
+    short = judge_finder(sentences, lambda text, year: [SimpleNamespace(text=w) for w, _ in anachronistic(text, year)])
+    assert short.precision.value >= .95 and short.recall.value < .5
+
+
+def test_every_list_of_the_finder_is_needed(monkeypatch):
+    sentences, _ = read_labelled(ROOT/'tests'/'labelled.jsonl')
+    forged = [(1600, 'The basically good man.', 'measured'), (1600, 'He owed it to the Bank of England.', 'institution'), (1600, 'The velocipede.', 'list'),
+              (1700, 'The computer had lost the file.', 'sense'), (1700, 'It was printed in 1871.', 'year')]
+    for year, text, kind in forged: assert [l.kind for l in late_words(text, year)] == [kind], text
+    monkeypatch.setattr(anachronism, 'measured_words', lambda: {})
+    assert not late_words(*forged[0][1::-1]) and late_words(*forged[1][1::-1])
+    monkeypatch.setattr(anachronism, '_index', lambda: {})
+    assert [bool(late_words(text, year)) for year, text, _ in forged] == [False] * 4 + [True]
+    assert judge_finder(sentences).recall.value < .05
+
+
+def test_dated_lists_are_sound():
+    things, measured = anachronism.dated_things(), anachronism.measured_words()
+    assert len(things) > 4000 and len(measured) > 5000
+    assert len({(d.term, d.company) for d in things}) == len(things)
+    assert all(1500 < d.year < 2030 and d.reference and d.under for d in things)
+    assert {m.rule for m in measured.values()} == {'A', 'B'} and all(m.expected > 1 for m in measured.values())
+    clean = 'The stage, the engine, the coach, the press and the glass; the train, the car, the mobile, the virus, the film, the plastic and the network.'
+    assert not late_words(clean, 1600)
+
+
+@pytest.mark.parametrize('text, late', [
+    ('The Logarithmes of Napier', ['Logarithmes']), ('in Regent-Street, at tea', ['Regent-Street']), ('REGENT STREET', ['REGENT STREET']),
+    ('the new regent street', []), ('the steam-engines', ['steam-engines']), ('a world. War came', []), ('ſnobbery', ['ſnobbery']),
+    ('Alderman Cockayne', []), ('a gin for the hare', []), ('a quart of gin', ['gin']), ('A hare in a gin. A quart of ale', []), ('', []), ('— 12 —', []),
+])
+def test_forms_company_and_capitals(text, late):
+    assert [l.text for l in late_words(text, 1571 if 'Log' in text else 1690)] == late
+
+
+def test_measuring_names_what_it_cannot_read(tmp_path, capsys):
+    rates, words = tmp_path/'rates.tsv', tmp_path/'words.txt'
+    rates.write_text('basically\t40\n'); words.write_text('basically')
+    run = lambda: anachronism.main([str(tmp_path), str(tmp_path/'out.tsv'), '--modern', str(rates), '--spelling', str(words)])
+    assert run() == 1 and 'no documents/*.parquet' in capsys.readouterr().err
+    (tmp_path/'documents').mkdir()
+    table = {'text': ['the prior of home work ' * 900, 'basically'], 'year': [1700, 1900], 'split': ['train', 'train']}
+    pq.write_table(pa.table(table), tmp_path/'documents'/'0.parquet')
+    words.write_text('basically homework Kevin')
+    rates.write_text('basically\t400\nhomework\t500\nkevin\t900\n')
+    assert run() == 0 and [l.split('\t')[0] for l in (tmp_path/'out.tsv').read_text().splitlines()] == ['word', 'basically']
+    rates.write_text('basically forty\n')
+    assert run() == 1 and 'error' in capsys.readouterr().err
