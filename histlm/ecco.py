@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['parts_words', 'quote_costs', 'opening_marks', 'is_heading', 'take_turns', 'rare_speakers', 'find_speakers',
-           'find_numbered', 'mark_lines', 'cut_segments', 'part_speakers', 'verse_length', 'part_dashes', 'goes_on',
-           'name_breaks', 'drop_descriptions', 'read_ecco', 'read_londonlives']
+           'find_directed', 'find_numbered', 'mark_lines', 'cut_segments', 'part_speakers', 'verse_length',
+           'part_dashes', 'goes_on', 'name_breaks', 'drop_descriptions', 'read_ecco', 'read_londonlives']
 
 # %% ../nbs/09a_ecco.ipynb #832cae84
 import re
@@ -38,14 +38,16 @@ def parts_words(
     alone = not before or before.isupper() or before.isspace() or before in '("“‘—-['
     return not alone or right[1:].islower() or left.islower() and len(left) > 1
 
-# %% ../nbs/09a_ecco.ipynb #c3dd4745
+# %% ../nbs/09a_ecco.ipynb #b46d2ee8
+_YEAR = re.compile(r'[MDC],(?:[DC]+,)?[CDLXVI]+[.]')  # M,DCC,LIII.
+
 def _joint(text: str, m: re.Match, opening: set[int]) -> tuple[int, str]:
     "Where a joint is to be cut and what goes between: '\n' for a break, ' ' for a space, '' for nothing."
     at = m.start()
     if m.end() > at + 1: return _after_capitals(text, at, m.end() - 1)
     before = text[at-1]
-    if before in ',;:!?)]': return at, '\n'
     left = text[max(0, at - 12):at]
+    if before in ',;:!?)]': return at, '' if left[-2:-1] in 'MDC' and _YEAR.match(text, at - 2) else '\n'
     if before.islower():
         plain = text[at+1:at+2].islower() and left[-3:].isalpha() and left[-3:].islower()  # nearly all: no need to look closer
         return at, '' if before in 'czeuasnp' and _NAME_PREFIX.search(left) or not plain and not parts_words(text, at) else '\n'
@@ -185,7 +187,7 @@ def take_turns(
     turns = {s for s in names if near[s] >= least * said[s] and behind[s] <= 0.45 * said[s]}
     return set() if few and (strict or turns == names) else take_turns(segments, turns, True) if few else turns
 
-# %% ../nbs/09a_ecco.ipynb #e02e7dd5
+# %% ../nbs/09a_ecco.ipynb #562188ba
 _NO_SPEAKER = re.compile(_MUSIC.pattern + r'|(?:By|BY|To|TO|From|FROM|In|IN|An|AN|Of|OF|On|ON)\b|.*£|'
     r"(?:Exit|Exeunt|Scene|Dies|Manet)\b|(?:Mr|Not)[.]$|.*['’]s [A-Z]|(?:PROLOGUE|EPILOGUE|BALLAD|NONE)\b|"
     r'.*\b(?:ARGUMENT|ADVERTISEMENT|WOMEN|MEN)\b|.*\b(?:ACT|SCENE|SCEN|CHAP|CHAPTER|BOOK|CANTO|LETTER|PART|SECT|FINIS|END|NUMB|'
@@ -194,25 +196,26 @@ _NO_SPEAKER = re.compile(_MUSIC.pattern + r'|(?:By|BY|To|TO|From|FROM|In|IN|An|A
     r'Sir|Madam|Never|Good|Right|Hush|Hold|Come|Done|Amen|Adieu|Esq|'
     r'[MDCLXVI]+)\W*$')
 _NAME_LIKE = re.compile(r"[A-Z][A-Za-z'’]*[.]?(?: [A-Z][A-Za-z'’]*[.]?){0,2}$")
+_TOGETHER = frozenset('Both. BOTH. All. ALL. Omnes. OMNES.'.split())
 _TAIL_NAME = re.compile(r"—([A-Z][^—]{1,22}[.])$")
 
-# %% ../nbs/09a_ecco.ipynb #9e6260b5
+# %% ../nbs/09a_ecco.ipynb #ac0176a7
 def rare_speakers(
     segments: list[str],  # all segments of a play
     names: set[str],  # of its frequent speakers
     wanted: set[str],  # short segments that may be names too
-) -> set[str]:  # names that stand between speeches twice or more, and never elsewhere
+) -> set[str]:  # names that stand between speeches twice or more, and never elsewhere; 'Both.', 'All.' once
     "Speakers with few speeches: always a sentence's end before and a speech behind, other speakers near."
     seen, out = Counter(), set()
     for i in range(1, len(segments) - 1):
         tail = _TAIL_NAME.search(segments[i], max(0, len(segments[i]) - 26)) if segments[i][-1] == '.' else None
         s = tail[1] if tail else segments[i]
-        if (s not in wanted and not tail) or s in names or _NO_SPEAKER.match(s) or not _NAME_LIKE.match(s): continue
+        if not (tail or s in wanted or s in _TOGETHER) or s in names or _NO_SPEAKER.match(s) or not _NAME_LIKE.match(s): continue
         around = {*segments[max(0, i - 8):i], *segments[i+1:i+9]} & names
         fits = around and segments[i+1] not in names and (tail or segments[i-1] not in names and segments[i-1][-1] in '.!?—])')
         if fits: seen[s] += 1
         else: out.add(s)
-    return {s for s, n in seen.items() if n > 1 and s not in out}
+    return {s for s, n in seen.items() if (n > 1 or s in _TOGETHER) and s not in out}
 
 # %% ../nbs/09a_ecco.ipynb #d43c0b7a
 def _is_loud(name: str) -> bool:
@@ -230,6 +233,17 @@ def find_speakers(
     names = take_turns(segments, take_turns(segments, often))
     if sum(map(short.get, names)) < 40: return names
     return names | rare_speakers(segments, names, {s for s in short if _is_loud(s)} if is_loud else set(short))
+
+# %% ../nbs/09a_ecco.ipynb #79b9d378
+_DIRECTED = re.compile(r'([A-Z][^.:()\[\]]{1,20}(?:[.] [A-Z][^.:()\[\]]{1,16})?)[.:]? ?[(\[][^()\[\]]{2,70}[.]?[)\]][.:]?$')
+
+def find_directed(
+    segments: list[str],  # all segments of a file
+    speakers: set[str],  # from `find_speakers`
+) -> set[str]:
+    "Segments that are a speaker's name and a direction in brackets."
+    found = (_DIRECTED.match(s) for s in segments if s[-1] in ')].:' and len(s) < 100 and ('(' in s or '[' in s))
+    return {m[0] for m in found if m and f'{m[1].strip()}.' in speakers}
 
 # %% ../nbs/09a_ecco.ipynb #415d8d56
 _NUMBERED_SPEAKER = re.compile(r"(?:^|(?<=[^\s\d]))(?:[1-9](?:st|d|nd|rd|th)\.?|[1-9]) ([A-Z][A-Za-z]{1,11})\.$")
@@ -264,8 +278,8 @@ def _lines(piece: str) -> list[str]:
         else: runs.append([line])
     return [''.join(run) for run in runs]
 
-# %% ../nbs/09a_ecco.ipynb #81e72844
-_MARK_AHEAD = re.compile(r"\" (?<=[^\s\"(\[]\" )(?=['‘(]?[A-Z])")
+# %% ../nbs/09a_ecco.ipynb #29f11b7e
+_MARK_AHEAD = re.compile(r"\" (?<=[^\s(\[]\" )(?=['‘(]?[A-Z])")
 
 def mark_lines(
     text: str,  # a file
@@ -389,7 +403,7 @@ def _in_run(short: list[bool], i: int) -> bool:
     while hi + 1 < len(short) and short[hi+1] and hi - i < 4: hi += 1
     return hi - lo >= 3
 
-# %% ../nbs/09a_ecco.ipynb #19519c24
+# %% ../nbs/09a_ecco.ipynb #633832a5
 def name_breaks(
     segments: list[str],  # from `cut_segments`
     weak: list[bool],  # from `cut_segments`
@@ -404,7 +418,7 @@ def name_breaks(
     for i in range(1, n):
         a, b = segments[i-1], segments[i]
         if a in speakers or goes_on(a, b, heading[i-1]): marks.append(' ')
-        elif alone[i-1] or alone[i]: marks.append(_beside_heading(a, b, weak[i]) if heading[i-1] and heading[i] else '\n\n')
+        elif alone[i-1] or alone[i] or '—' in b[:26] and b.partition('—')[0] in speakers: marks.append(_beside_heading(a, b, weak[i]) if heading[i-1] and heading[i] else '\n\n')
         elif short[i-1] and short[i] and (open_end[i-1] or open_end[i] or _in_run(short, i)): marks.append('\n')
         elif weak[i] and _OPENS.match(b) and a[-1] in '.!?"': marks.append('\n\n')
         elif weak[i]: marks.append('\n' if short[i] and _in_run(short, i) or short[i-1] and _in_run(short, i - 1) and short[i] else ' ')
@@ -432,7 +446,7 @@ def drop_descriptions(
     for m in sorted(found, key=re.Match.start): pieces.append(text[last:m.start()]); last = max(last, m.end())
     return ''.join(pieces) + text[last:]
 
-# %% ../nbs/09a_ecco.ipynb #89a31c8e
+# %% ../nbs/09a_ecco.ipynb #6eb18d38
 @reader('ecco')
 def read_ecco(
     raw: bytes,  # a whole plain text of ECCO-TCP
@@ -445,6 +459,7 @@ def read_ecco(
     margins = lines > 40 and len(text) / lines < 100 and len(re.findall(r'\n[a-z]', text)) > 0.15 * lines
     segments, weak = cut_segments(text, margins)
     speakers = find_speakers(segments) | find_numbered(segments)
+    if speakers: speakers |= find_directed(segments, speakers)
     segments, weak = part_dashes(*part_speakers(segments, weak, speakers))
     marks = name_breaks(segments, weak, speakers)
     return [Extracted(''.join(x for pair in zip(marks, segments) for x in pair), '', dict(encoding=encoding),

@@ -478,14 +478,14 @@ def test_ecco_quotation_marks_and_numbered_speakers(rule, monkeypatch):
     assert (blocks == SPOKEN_OUT) == (rule == 'none')
 
 
-FARCE = ('THE COBLER.VOL. I.LONDON: Printed 1774.Dramatis Personae.SNOB,Mr. BANNISTER,FROTHMr. PARSONS.ACT I.'
+FARCE = ('THE COBLER.VOL. I.LONDON: Printed M,DCC,LXXIV. for him.Dramatis Personae.SNOB,Mr. BANNISTER,FROTHMr. PARSONS.ACT I.'
          + 'SNOB.I cannot stay with you to-day.ALICE.Will you go away?Mrs. NIP.He will go away in haste.' * 15
          + 'SNOB.No.ALICE.Will you stay with me?SNOB.I will not stay.Recitative.Joy shall henceforth spring around,Pleasure shall await our call▪And real happiness be found.'
-         + 'SNOB.I see him come, I see—Enter LORD.LORD.Is this the Cobler?SNOB.I am he.LORD.I am content.ALICE.So am I.' + 'ALICE.Will you go away?SNOB.I will go away.' * 4 + 'FINIS.')
-FARCE_BLOCKS = ('THE COBLER.', 'VOL. I.', 'LONDON: Printed 1774.', 'SNOB, Mr. BANNISTER,', 'FROTH Mr. PARSONS.', 'Mrs. NIP. He will go away in haste.', 'SNOB. No.', 'Recitative.',
+         + 'SNOB.I see him come, I see—Enter LORD.LORD.Is this the Cobler?SNOB.I am he.LORD.I am content.ALICE.So am I.' + 'ALICE.Will you go away?SNOB.I will go away.' * 4 + 'ALICE (to Snob.)Come away.Both.We come.SNOB.—Then go.FINIS.')
+FARCE_BLOCKS = ('THE COBLER.', 'VOL. I.', 'LONDON: Printed M,DCC,LXXIV. for him.', 'SNOB, Mr. BANNISTER,', 'FROTH Mr. PARSONS.', 'Mrs. NIP. He will go away in haste.', 'SNOB. No.', 'Recitative.',
                 'Joy shall henceforth spring around,\nPleasure shall await our call▪\nAnd real happiness be found.', 'SNOB. I see him come, I see—', 'Enter LORD.',
-                'LORD. Is this the Cobler?', 'LORD. I am content.', 'ALICE. So am I.')
-FARCE_OFF = {'none': None, '_PLAYER': NONE, '_ENTRY': NONE, '_DASHED_ENTRY': NONE, '_is_loud': str.isupper, '_NUMBERED': NONE,
+                'LORD. Is this the Cobler?', 'LORD. I am content.', 'ALICE. So am I.', 'ALICE (to Snob.) Come away.', 'Both. We come.', 'SNOB.—Then go.')
+FARCE_OFF = {'none': None, '_PLAYER': NONE, '_ENTRY': NONE, '_DASHED_ENTRY': NONE, '_is_loud': str.isupper, '_NUMBERED': NONE, '_YEAR': NONE, '_DIRECTED': NONE,
              'rare_speakers': lambda *_: set(), '_JOINT': re.compile(ecco._JOINT.pattern.replace('▪', '')), 'take_turns': lambda *_: set(), '_MUSIC': NONE}
 
 
