@@ -5,11 +5,12 @@
 # %% auto #0
 __all__ = ['MAX_STREAM', 'MAX_PAGES', 'MAX_PAGE_CHARS', 'frame_reason', 'addition', 'is_menu', 'main_part', 'PageCollector',
            'title_without_site', 'page_meta', 'rejoin', 'read_html', 'check_streams', 'Row', 'whole_spans',
-           'page_words', 'find_gutter', 'page_rows', 'gutters', 'Edge', 'edge_rows', 'page_reason', 'is_catchword',
-           'catch_rows', 'furniture', 'fills', 'left_edge', 'indents', 'overhangs', 'hanging_rows', 'column_blocks',
-           'continues', 'narrow_prose', 'is_list', 'part_notes', 'margins', 'goes_on', 'flow', 'read_pdf']
+           'page_words', 'find_gutter', 'page_rows', 'join_initials', 'side_notes', 'gutters', 'Edge', 'edge_rows',
+           'page_reason', 'is_catchword', 'catch_rows', 'furniture', 'fills', 'left_edge', 'indents', 'overhangs',
+           'hanging_rows', 'column_blocks', 'continues', 'narrow_prose', 'is_list', 'part_notes', 'margins', 'goes_on',
+           'flow', 'read_pdf']
 
-# %% ../nbs/09d_pages.ipynb #5f3896e4
+# %% ../nbs/09d_pages.ipynb #f5402131
 import re, threading, zlib
 from collections import Counter
 from dataclasses import dataclass
@@ -19,7 +20,8 @@ from fastcore.basics import patch
 from .core import human_bytes
 from .extract import (RAISED, Extracted, ExtractError, cut_markers, decode, extract_file, is_prose, join_lines, judge_blocks, reader,
                             strip_signs, tidy_blocks)
-from .markup import SIGNS, BlockCollector, action_of, settle
+from .lexicon import period_lexicon
+from .markup import SIGNS, BlockCollector, action_of, keep_note, settle
 
 # %% ../nbs/09d_pages.ipynb #b965acfb
 _FRAME = re.compile(r'(?:^|[\s_-])(?:nav\w*|menu\w*|site[_-]?header|masthead|topbar|toolbar|'
@@ -396,6 +398,42 @@ def _joined(row: list[Row]) -> Row:
     for a, b in zip(row, row[1:]): text += (' ' if b.x0 - a.x1 > 0.12 * max(a.size, b.size) else '') + b.text
     return Row(text, row[0].x0, max(w.x1 for w in row), max(w.y + w.size / 2 for w in row), max(w.size for w in row))
 
+# %% ../nbs/09d_pages.ipynb #80de67e9
+def join_initials(
+    words: list[Row],  # of one page
+) -> list[Row]:
+    "The words with every large initial joined to the word that it begins."
+    usual = sorted(w.size for w in words)[len(words) // 2] if words else 0
+    for big in [w for w in words if w.size > 1.5 * usual and re.fullmatch('["“‘(]?[A-Z]', w.text)]:
+        near = [w for w in words if w.size < 1.5 * usual and 0 <= w.x0 - big.x1 + 1 < 1.5 * usual and abs(w.y - big.y) < 0.6 * big.size and w.text[0].isalpha()]
+        if not near: continue
+        first = max(near, key=lambda w: w.y)
+        head = re.match('[^\\W\\d_]*', first.text)[0]
+        count = period_lexicon().count
+        space = ' ' if big.text[-1] in 'AIO' and count(big.text[-1] + head) <= count(head) else ''
+        whole = Row(f'{big.text}{space}{first.text}', big.x0, first.x1, first.y, first.size)
+        words = [whole if w is first else w for w in words if w is not big]
+    return words
+
+# %% ../nbs/09d_pages.ipynb #b94b3d15
+def side_notes(
+    words: list[Row],  # of one page
+) -> tuple[list[Row], list[str]]:  # the words of the text, and the notes in the margins
+    "Take out the small print that lies beyond all large print of the page."
+    usual = sorted(w.size for w in words)[len(words) // 2] if words else 0
+    large = [w for w in words if w.size >= 0.85 * usual]
+    left, right = min((w.x0 for w in large), default=0), max((w.x1 for w in large), default=0)
+    aside = [w for w in words if w.size < 0.85 * usual and (w.x0 > right + 0.3 * usual or w.x1 < left - 0.3 * usual)]
+    tall = [w for w in aside if re.search('[A-Zbdfhklt0-9]', w.text)]  # letters that tell how small the print is
+    if len(tall) < 2 or len(aside) > 0.3 * len(words) or 2 * len(tall) < len(aside): return words, []
+    rows, notes, gone = [_joined(row) for row in _gather(aside)], [], {id(w) for w in aside}
+    for side in (lambda r: r.x0 > right, lambda r: r.x0 <= right):
+        own = [r for r in rows if side(r)]
+        for a, b in zip([None] + own, own):
+            if a and a.y - b.y < 2.2 * b.size: notes[-1].append(b.text)
+            else: notes.append([b.text])
+    return [w for w in words if id(w) not in gone], [join_lines(note) for note in notes]
+
 # %% ../nbs/09d_pages.ipynb #a3ce89ea
 def gutters(
     pages: list[list[Row]],  # the words of each page
@@ -628,12 +666,13 @@ def narrow_prose(
     "Whether a quarter of the lines after the first begin with a small letter."
     return sum(line[:1].islower() for line in lines[1:]) >= max(1, 0.25 * (len(lines) - 1))
 
-# %% ../nbs/09d_pages.ipynb #2faad00f
+# %% ../nbs/09d_pages.ipynb #1dac8f78
 def is_list(
     lines: list[str],  # of a block
 ) -> bool:
-    "Whether four lines in five, of three or more, end a sentence: entries of a register or an account."
-    return len(lines) > 2 and sum(line[-1] in '.!?' for line in lines) >= 0.8 * len(lines)
+    "Whether four lines in five, of three or more, end a sentence, or end in figures: entries of a register or an account."
+    sums = sum(bool(re.search(r'\s[£L]?\d[\d,.]*$', line)) for line in lines)
+    return len(lines) > 2 and max(sums, sum(line[-1] in '.!?' for line in lines)) >= 0.8 * len(lines)
 
 # %% ../nbs/09d_pages.ipynb #52f458b7
 _FOOTNOTE = re.compile(r'(?:[*†‡§¶‖]|\(?\d{1,2}\)?(?= ?[^\W\d])|\([a-z*]\))')
@@ -671,24 +710,25 @@ def goes_on(
     stanza = len(before) > 1 and before[-1][-1] in ',;:' and max(map(len, before + after)) < 66
     return continues(before[-1], after[0]) or stanza or is_list(before) and is_list(after)
 
-# %% ../nbs/09d_pages.ipynb #96f29289
+# %% ../nbs/09d_pages.ipynb #af13ff73
 def flow(
     pages: list[list[list[Row]]],  # of each page its columns of rows, without furniture
+    sides: list[list[str]] = (),  # of each page the notes in its margins
 ) -> list[list[str]]:  # the lines of each block
-    "The blocks of a document: paragraphs go on over columns and pages, and footnotes wait until theirs has ended."
-    blocks, notes, common = [], [], Counter()
-    columns = [pair for parts, edges in zip(pages, margins(pages)) for pair in zip(parts, edges) if pair[0]]
+    "The blocks of a document: paragraphs go on over columns and pages, and notes wait until theirs has ended."
+    blocks, notes, common, waiting = [], [], Counter(), dict(enumerate(sides))
+    columns = [(*pair, n) for n, (parts, edges) in enumerate(zip(pages, margins(pages))) for pair in zip(parts, edges) if pair[0]]
     if not columns: return []
-    for rows, edge in columns: common.update(indents(rows, edge))
-    _, likely, forced = (sum(map(len, some)) for some in zip(*(overhangs(*column) for column in columns)))
+    for rows, edge, _ in columns: common.update(indents(rows, edge))
+    _, likely, forced = (sum(map(len, some)) for some in zip(*(overhangs(*column[:2]) for column in columns)))
     hangs = forced > 4 and forced >= 0.8 * likely
     indent = 2 * common.most_common(1)[0][0] if common and common.most_common(1)[0][1] > 2 else -99
-    for rows, edge in columns:
+    for rows, edge, n in columns:
         rows, foot = part_notes(rows)
         new = column_blocks(rows, indent, edge, hangs)
         if blocks and new and goes_on(blocks[-1], new[0]): blocks[-1] = _joined_blocks(blocks[-1], new.pop(0))
         if new: blocks += notes + new; notes = []
-        notes += column_blocks(foot)
+        notes += column_blocks(foot) + [[note] for note in waiting.pop(n, [])]
     return blocks + notes
 
 def _joined_blocks(before: list[str], after: list[str]) -> list[str]:
@@ -696,7 +736,7 @@ def _joined_blocks(before: list[str], after: list[str]) -> list[str]:
     entry = len(before) > 1 and all(line[-1] in '.!?' for line in before[:-1]) and before[-1][-1] not in '.!?'
     return before[:-1] + [join_lines([before[-1], after[0]])] + after[1:] if entry else before + after
 
-# %% ../nbs/09d_pages.ipynb #1caf6f4f
+# %% ../nbs/09d_pages.ipynb #dc5a6e5f
 @reader('pdf')
 def read_pdf(
     raw: bytes,  # a PDF file
@@ -704,22 +744,24 @@ def read_pdf(
 ) -> list[Extracted]:  # one
     "The text layer of a PDF in reading order; raises ExtractError for damaged, locked, scanned or dangerous files."
     check_streams(raw, name)
-    pages, meta = _pdf_pages(raw, name)
+    pages, sides, meta = _pdf_pages(raw, name)
     gone, dropped = furniture(pages), Counter()
+    dropped['note'] = sum(len(note.encode()) for notes in sides for note in notes if not keep_note(note, {}))
     rows = (row for parts in pages for part in parts for row in part)
     for row in rows: dropped[gone.get(id(row), '')] += len(row.text.encode())
-    del dropped['']
-    blocks = flow([[[row for row in part if id(row) not in gone] for part in parts] for parts in pages])
+    dropped[''] = 0
+    blocks = flow([[[row for row in part if id(row) not in gone] for part in parts] for parts in pages],
+                  [[note for note in notes if keep_note(note, {})] for notes in sides])
     widths = sorted(len(line) for block in blocks for line in block)
     width = widths[int(0.9 * len(widths))] if widths else 0
     text = '\n\n'.join(join_lines(b) if len(b) > 1 and not is_list(b) and (narrow_prose(b) or is_prose(b, width)) else '\n'.join(b)
                        for b in blocks)
     if not text and pages: raise ExtractError(f'{name} has {len(pages)} pages and no text layer: it is a scan. Run OCR on it first.')
-    return [Extracted(tidy_blocks(text), '', dict(meta, encoding='pdf', pages=len(pages)), dict(dropped))]
+    return [Extracted(tidy_blocks(text), '', dict(meta, encoding='pdf', pages=len(pages)), dict(+dropped))]
 
-# %% ../nbs/09d_pages.ipynb #26884098
-def _pdf_pages(raw: bytes, name: str) -> tuple[list, dict]:
-    "The rows of all pages, and the file's metadata; the library is locked, since it serves one thread at a time."
+# %% ../nbs/09d_pages.ipynb #2b3830e4
+def _pdf_pages(raw: bytes, name: str) -> tuple[list, list, dict]:
+    "The rows of all pages, the notes in their margins, and the file's metadata; the library is locked, since it serves one thread at a time."
     import pypdfium2 as pdfium
     with _PDF_LOCK:
         try: document = pdfium.PdfDocument(raw)
@@ -729,11 +771,12 @@ def _pdf_pages(raw: bytes, name: str) -> tuple[list, dict]:
         try:
             if len(document) > MAX_PAGES: raise ExtractError(f'{name} has {len(document):,} pages; the limit is {MAX_PAGES:,}. Split it.')
             said = document.get_metadata_dict()
-            words = [page_words(document[i], name) for i in range(len(document))]
+            found = [side_notes(join_initials(page_words(document[i], name))) for i in range(len(document))]
+            words, sides = [text for text, _ in found], [notes for _, notes in found]
             widths = [document[i].get_width() for i in range(len(document))]
             pages = [page_rows(*page) for page in zip(words, widths, gutters(words, widths))]
         except pdfium.PdfiumError as e: raise ExtractError(f'{name} is a damaged PDF ({e}). Fetch it again.') from None
         finally: document.close()
-    return pages, {to: said[k].strip() for k, to in (('Title', 'title'), ('Author', 'author')) if (said.get(k) or '').strip()}
+    return pages, sides, {to: said[k].strip() for k, to in (('Title', 'title'), ('Author', 'author')) if (said.get(k) or '').strip()}
 
 _PDF_LOCK = threading.Lock()

@@ -128,3 +128,41 @@ def test_a_page_of_a_wiki():
 def test_each_rule_of_a_wiki_matters(name, off, monkeypatch):
     monkeypatch.setattr(pages, name, off)
     assert extract_file(WIKI.encode())[0].text.split('\n\n') != WIKI_OUT
+
+
+def book_with_notes():
+    "Four pages with a large initial and a note in the margin."
+    pages_ = []
+    for n in range(4):
+        rows = [(60, 560 - 13 * k, f'and in the Year {1600 + 20 * n + k} the Clerk went up and down as he was used') for k in range(20)]
+        rows[:2] = [(77, 560, 'VERY Clerk of the Parish went up and down in that Year as he'), (77, 547, 'was used; and nobody knew where he had it')]
+        pages_.append([(60, 546, 'E', 24)] + [(x, y, t, 10) for x, y, t in rows] + [(380, 500 - 7 * k, t, 6) for k, t in enumerate(('The Plague', 'came into', 'the City.'))])
+    return sized_pdf(pages_)
+
+
+def sized_pdf(pages_, width=450, height=600):
+    "A PDF of pages, each a list of (x, y, text, size)."
+    objects = ['<</Type /Catalog /Pages 2 0 R>>', None, '<</Type /Font /Subtype /Type1 /BaseFont /Times-Roman /Encoding /WinAnsiEncoding>>']
+    kids = []
+    for page in pages_:
+        text = ' '.join(f'BT /F {z} Tf 1 0 0 1 {x} {y} Tm ({t}) Tj ET' for x, y, t, z in page)
+        objects += [f'<</Length {len(text)}>>\nstream\n{text}\nendstream',
+                    f'<</Type /Page /Parent 2 0 R /MediaBox [0 0 {width} {height}] /Contents {len(objects) + 1} 0 R /Resources <</Font <</F 3 0 R>>>>>>']
+        kids.append(f'{len(objects)} 0 R')
+    objects[1] = f'<</Type /Pages /Count {len(kids)} /Kids [{" ".join(kids)}]>>'
+    out, places = b'%PDF-1.4\n', []
+    for i, body in enumerate(objects, 1):
+        places.append(len(out))
+        out += f'{i} 0 obj\n{body}\nendobj\n'.encode('cp1252')
+    table = ''.join(f'{p:010} 00000 n \n' for p in places)
+    return out + f'xref\n0 {len(objects) + 1}\n0000000000 65535 f \n{table}trailer <</Size {len(objects) + 1} /Root 1 0 R>>\nstartxref\n{len(out)}\n%%EOF'.encode()
+
+
+def test_large_initials_and_side_notes(monkeypatch):
+    raw = book_with_notes()
+    text = extract_file(raw)[0].text
+    assert text.startswith('EVERY Clerk of the Parish') and 'The Plague came into the City.' in text.split('\n\n')
+    for name, off in (('join_initials', lambda words: words), ('side_notes', lambda words: (words, []))):
+        with monkeypatch.context() as m:
+            m.setattr(pages, name, off)
+            assert extract_file(raw)[0].text != text, name
