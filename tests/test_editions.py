@@ -135,8 +135,9 @@ def book_with_notes():
     pages_ = []
     for n in range(4):
         rows = [(60, 560 - 13 * k, f'and in the Year {1600 + 20 * n + k} the Clerk went up and down as he was used') for k in range(20)]
-        rows[:2] = [(77, 560, 'VERY Clerk of the Parish went up and down in that Year as he'), (77, 547, 'was used; and nobody knew where he had it')]
-        pages_.append([(60, 546, 'E', 24)] + [(x, y, t, 10) for x, y, t in rows] + [(380, 500 - 7 * k, t, 6) for k, t in enumerate(('The Plague', 'came into', 'the City.'))])
+        if not n: rows[:2] = [(77, 560, 'VERY Clerk of the Parish went up and down in that Year as he'), (77, 547, 'was used; and nobody knew where he had it')]
+        pages_.append([(60, 546, 'E', 24)] * (not n) + [(x, y, t, 10) for x, y, t in rows]
+                      + [(380, 500 - 7 * k, t, 6) for k, t in enumerate(('The Plague', 'came into', 'the City.'))])
     return sized_pdf(pages_)
 
 
