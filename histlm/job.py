@@ -7,12 +7,13 @@ __all__ = ['train_parser', 'said_settings', 'run_folder', 'corpus_place', 'run_s
            'check_machine', 'torchrun_main', 'job_command', 'supervise', 'job_verdict', 'closing_note', 'run_samples',
            'train_main']
 
-# %% ../nbs/06a_job.ipynb #c9431dd8
+# %% ../nbs/06a_job.ipynb #200f066f
 import argparse, dataclasses, importlib.util, os, re, signal, subprocess, sys, threading, time, uuid
 from pathlib import Path
 
 import torch
 
+from .checkpoint import find_checkpoint, step_of
 from .core import (HistlmError, human_count, human_time, need_space, pick_device, pick_precision, project_root,
                          read_json, runs_root)
 from .data import prepare
@@ -211,12 +212,13 @@ def supervise(
         stop.attach(child.pid)
         return child.wait(), stop
 
-# %% ../nbs/06a_job.ipynb #68e3c8d6
+# %% ../nbs/06a_job.ipynb #3c2de276
 def job_verdict(
     run_dir: Path,   # the run's folder
     launch_id: str,  # of this launch
     nproc: int,      # processes started
     code: int,       # the child's exit code
+    stop: StopForwarder | None = None,  # what signals came
 ) -> tuple[int, str]:  # exit code 0, 3 or 1, and the reason
     "How a job ended, from the verdicts of its ranks."
     paths = [Path(run_dir)/f'launch.rank{r}.json' for r in range(nproc)]
@@ -224,6 +226,9 @@ def job_verdict(
     found = [(n['code'], n['reason']) for n in notes if n.get('launch_id', '').split('.')[0] == launch_id]
     failed = [reason for c, reason in found if c == 1]
     if failed: return 1, next((r for r in failed if 'SIGTERM' not in r), failed[0])   # the cause before its consequences
+    if len(found) < nproc and stop and stop.received:
+        if (last := find_checkpoint(run_dir)) is None: return 1, f'stopped by {stop.received} before anything was saved; the same command starts from the first step'
+        return (1 if stop.twice else 3), f'stopped by {stop.received} while it was starting; the saved checkpoint of step {step_of(last)} is there to go on from'
     if len(found) < nproc: return 1, f'{nproc - len(found)} of {nproc} processes ended without a word (exit code {code}); see above'
     stopped = [reason for c, reason in found if c == 3]
     return (3, stopped[0]) if stopped else (0, found[0][1])
@@ -261,7 +266,7 @@ def run_samples(
         if written.returncode == 0: found = [t for t in re.split(r'(?m)^--- sample .*\n', written.stdout) if t.strip()]
     return [s if isinstance(s, str) else s.get('prompt', '') + s.get('text', '') for s in found][:3]
 
-# %% ../nbs/06a_job.ipynb #c6a461d8
+# %% ../nbs/06a_job.ipynb #548ed61e
 def _train(args):
     "The body of `train_main`: exit code and reason."
     nb = _training_notebook()
@@ -281,7 +286,7 @@ def _train(args):
     prepare(config.corpus, vocab_size=c['vocab_size'], context=c['context'])
     launch_id = uuid.uuid4().hex[:12]
     code, stop = supervise(job_command(config, nb, nproc, int(args.max_restarts)), launch_id, nproc)
-    code, reason = job_verdict(folder, launch_id, nproc, code)
+    code, reason = job_verdict(folder, launch_id, nproc, code, stop)
     if code == 0:
         result = read_json(folder/'result.json')
         print('\n' + closing_note(result, folder, run_samples(result, folder)))
