@@ -1,4 +1,5 @@
 "Golden pairs for what a careful editor found in sessions, e-books, Gutenberg files and web pages, and each rule shown failing when it is switched off."
+import contextlib
 import re
 
 import pytest
@@ -7,6 +8,7 @@ from histlm import extract as ex
 from histlm import markup, pages
 from histlm.extract import extract_file
 from histlm.normalise import normalise
+from histlm.plant import plant_file
 
 never = re.compile('(?!)')
 
@@ -128,6 +130,15 @@ def test_a_page_of_a_wiki():
 def test_each_rule_of_a_wiki_matters(name, off, monkeypatch):
     monkeypatch.setattr(pages, name, off)
     assert extract_file(WIKI.encode())[0].text.split('\n\n') != WIKI_OUT
+
+
+@pytest.mark.parametrize('kind', ['gutenberg', 'text', 'ecco', 'londonlives', 'tei', 'oldbailey', 'xhtml', 'html', 'pdf'])
+def test_every_reason_is_explained(kind):
+    given = set()
+    for seed in (5200, 5201, 5202):
+        with contextlib.suppress(ex.ExtractError):  # some are planted with an encoding that cannot be told
+            given |= {reason for e in extract_file(plant_file(kind, seed, n_bytes=6000).raw) for reason in e.dropped}
+    assert given <= set(ex.REASONS)
 
 
 def book_with_notes():
