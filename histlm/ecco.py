@@ -90,7 +90,18 @@ def _initial_joint(text: str, left: str, at: int) -> str:
     if len(numeral) > 1: return '' if degree and re.match('[A-Z](?![A-Za-z])', text[at:at + 2]) else '\n'
     return '' if len(word) == 2 and word[1] in '.,' or len(word) == 1 and not re.match(r'[AI][ ]|[A-Z][a-z]', text[at:at + 2]) else ' '
 
-# %% ../nbs/09a_ecco.ipynb #c751db4c
+# %% ../nbs/09a_ecco.ipynb #f2195db0
+def _verse_marks(text: str, costs: list, glued: list[int]) -> list:
+    "The same costs, dearer to close at a full stop amid lines of quoted verse, each of which has its mark."
+    near, run = lambda i, k: 20 <= costs[k][0] - costs[i][0] <= 76 and not _JOINT.search(text, costs[i][0] + 3, costs[k][0]), []
+    for i, k in zip(glued, [*glued[1:], -1]):
+        run = [*run, i] if run and run[-1] == i - 1 and near(i - 1, i) else [i]
+        if k != i + 1 or not i or not near(i, k) or not near(i - 1, i): continue
+        known = len(run) > 2 and sum(costs[n][2] >= 2.5 for n in (*run, k)) > 1
+        if not costs[i][2] and (known or 2.5 in (costs[i-1][2], costs[k][2])): costs[i] = (costs[i][0], 0, 4)
+    return costs
+
+# %% ../nbs/09a_ecco.ipynb #b567a4cd
 _QUOTED = re.compile('["\'‘’“”]*"["\'‘’“”]*')
 _NAMED = re.compile('(?:[.,;:!?)\\]\']|["\\s](?=[IVXLC]+\\.$))[A-Z][A-Za-z]*\\.$')  # a speaker or a stanza's number, alone
 
@@ -111,12 +122,7 @@ def quote_costs(
             costs = [(0, 9 if _NAMED.search(text, max(0, m.start() - 16), m.start()) else 0 if a in '.?!' else 2.5)]
             glued.append(len(out))
         out += [(at, *cost) for at, cost in zip(spots, costs)]
-    for i, k in zip(glued, glued[1:]):  # a full stop amid lines of quoted verse: each line has its mark
-        if k != i + 1 or not i or out[i][2]: continue
-        (before, *_, weak), (at, *_), (after, *_, weak_after) = out[i-1:i+2]
-        lines = 20 <= at - before <= 76 and 20 <= after - at <= 76 and 2.5 in (weak, weak_after)
-        if lines and not _JOINT.search(text, before + 3, at) and not _JOINT.search(text, at + 3, after): out[i] = (at, 0, 4)
-    return out
+    return _verse_marks(text, out, glued)
 
 # %% ../nbs/09a_ecco.ipynb #9924ebcb
 def opening_marks(
