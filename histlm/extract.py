@@ -825,7 +825,7 @@ def read_gutenberg(
     return [Extracted(tidy_blocks(unwrap_blocks(strip_signs('\n\n'.join(kept), dropped))), '', meta,
                       {k: v for k, v in dropped.items() if v})]
 
-# %% ../nbs/09_extract.ipynb #4fb69dd1
+# %% ../nbs/09_extract.ipynb #f634687e
 def _plain(kind: str) -> Callable:
     "An extractor of chapter 00b's form: one text for the file, a newline between blocks, words joined at `∣`."
     def extract_plain(raw, path=''):
@@ -834,6 +834,6 @@ def _plain(kind: str) -> Callable:
     extract_plain.__qualname__ = f'extract_{kind}'
     return extract_plain
 
-EXTRACT_VERSION = '7'  # raise it whenever a reader's output changes
+EXTRACT_VERSION = '8'  # raise it whenever a reader's output changes
 
 for _kind in ('tei', 'oldbailey', 'londonlives', 'gutenberg', 'ecco', 'pdf'): register(_kind, EXTRACT_VERSION)(_plain(_kind))
