@@ -68,10 +68,13 @@ def _cues(cutoff: int, latest_word: int) -> frozenset:
     "All words that some rule watches for; latest_word a multiple of 25, so that few sets are kept."
     return frozenset().union(*_CUES.values(), _year_cues(cutoff), _dated(latest_word))
 
-# %% ../nbs/11_filter.ipynb #fef32988
+# %% ../nbs/11_filter.ipynb #d9364127
+_LEAST_FOREIGN = 20  # words
+
 @rule('foreign', _FOREIGN_CUES,
- threshold=.2, unit='share of English function words below which a block of 8 words or more is looked at; by the sentence, 12 words',
- reason='English prose blocks that were read lie above, bilingual paragraphs between 0.1 and 0.2; set by judgement',
+ threshold=.2, unit=f'share of English function words below which a block, or a run of sentences, of {_LEAST_FOREIGN} words or more is looked at',
+ reason='English prose blocks that were read lie above, bilingual paragraphs between 0.1 and 0.2; set by judgement. '
+        'What is shorter is a motto, a couplet or a speech of a play, and its English neighbours need it',
  removes='''Arma virumque cano, Troiae qui primus ab oris Italiam fato profugus Lavinaque venit litora, multum ille et terris
  iactatus et alto.'''.replace('\n', ''),
  keeps='''It is well said of the Poet, Nil desperandum Teucro duce et auspice Teucro; for what should a man fear, that hath
@@ -79,13 +82,13 @@ def _cues(cutoff: int, latest_word: int) -> frozenset:
 def _foreign(blocks, settings):
     "Passages in Latin, French, Welsh and other languages."
     for i, b in enumerate(blocks):
-        if b.english < .2 and (b.n >= 8 or not b.text.isascii()) and (found := foreign_language(b)):
-            runs = foreign_runs(b) if b.n >= 30 and b.english > .02 else []
+        if b.english < .2 and (b.n >= _LEAST_FOREIGN or not b.text.isascii()) and (found := foreign_language(b, _LEAST_FOREIGN)):
+            runs = foreign_runs(b, _LEAST_FOREIGN) if b.n >= 30 and b.english > .02 else []
             rest = fold(cut(b.text, [Removal('', s, e, '') for s, e, _ in runs])).split()
             if not runs or len(rest) < 8 or sum(map(ENGLISH.__contains__, rest)) < .2 * len(rest): runs = [(0, len(b.text), found)]
             for s, e, name in runs: yield i, s, e, name
-        elif b.n >= 20 and not b.hits.isdisjoint(_FOREIGN_CUES) and sum(map(_FOREIGN_CUES.__contains__, b.words)) >= 4:
-            for s, e, name in foreign_runs(b): yield i, s, e, name
+        elif b.n >= _LEAST_FOREIGN and not b.hits.isdisjoint(_FOREIGN_CUES) and sum(map(_FOREIGN_CUES.__contains__, b.words)) >= 4:
+            for s, e, name in foreign_runs(b, _LEAST_FOREIGN): yield i, s, e, name
 
 # %% ../nbs/11_filter.ipynb #13fe7870
 def _scarce(block: Block) -> bool:
@@ -129,22 +132,28 @@ def _garbage(blocks, settings):
     for i, b in enumerate(blocks):
         if b.n >= 8 and _scarce(b) and (bad := bad_word_share(b.text)) >= .3: yield i, 0, len(b.text), f'{bad:.2f} impossible words'
 
-# %% ../nbs/11_filter.ipynb #4af3d9d6
+# %% ../nbs/11_filter.ipynb #b71441b4
 @rule('repeated', threshold=3, unit='times a block stands in unbroken succession; or 40 words that already stood in the document',
  reason='a refrain of two lines is printed twice on end, not three times; no two honest paragraphs share 40 words and all their points',
  removes=' '.join(['The page was scanned a second time, and all that stands upon it was read once more by the machine,']
                   * 2) + ' and so the book goes on.',
  keeps='With a hey, and a ho, and a hey nonino.')
 def _repeated(blocks, settings):
-    "Lines that stutter and pages that come twice."
-    seen = {}
+    "Lines that stutter and pages that come twice, with the short blocks that came twice beside them."
+    seen, twice = {}, set()
     for i, b in enumerate(blocks):
         if b.n >= 40:  # equal blocks have equal counts, so words are compared only where these agree
             alike = seen.setdefault((b.n, b.english, b.hits), [])
-            if any(b.words == other.words for other in alike): yield i, 0, len(b.text), 'stood before'
-            alike.append(b)
+            if (first := next((k for k in alike if b.words == blocks[k].words), None)) is not None:
+                for step in (1, -1):
+                    k = 0
+                    while first + k < i and 0 <= min(first + k, i + k) and i + k < len(blocks) and blocks[first + k].words == blocks[i + k].words:
+                        twice.add(i + k)
+                        k += step
+            alike.append(i)
         elif b.n and i > 1 and b.n == blocks[i - 1].n == blocks[i - 2].n and b.words == blocks[i - 1].words == blocks[i - 2].words:
             yield i, 0, len(b.text), 'third time on end'
+    for i in sorted(twice): yield i, 0, len(blocks[i].text), 'stood before'
 
 # %% ../nbs/11_filter.ipynb #bf0d268a
 RULES['date'] = Rule(0, 'years outside first … cutoff', 'the year of composition is what the corpus promises; there is nothing to weigh',

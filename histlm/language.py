@@ -193,13 +193,13 @@ def _not_english(text: str, p_least: float = .9) -> str:  # such as 'la 0.99', o
     code, p = _identifier().classify(text.lower())
     return f'{code} {p:.2f}' if code != 'en' and p >= p_least else ''
 
-# %% ../nbs/10b_language.ipynb #2b1f791f
+# %% ../nbs/10b_language.ipynb #3a52743f
 _TOKEN = re.compile(r'\S+')
 _BAD_WORD = re.compile(r'''[^\W\d_]\d+[^\W\d_]|\d[^\W\d_]{4,}|^[^\W\d_]{2,}\d|[a-z][A-Z]{1,}[a-z]*[A-Z]?|([A-Za-z])\1\1
 |[^\W\d_][|\\~^*_=<>{}#@$%+/•■□¬]+[^\W\d_]
 |(?i:[bcdfghjklmnpqrstvwxz]{6,})|^(?i:[bcdfghjklmnpqrstvxz]{4,})$|[!?;:,.][^\W\d_]+[!?;:,.][^\W\d_]''', re.X)
 _FINE_WORD = re.compile(r"^(?:[IVXLCDMivxlcdmj]+|\d+(?:st|nd|rd|th|mo|vo|to|s|d|l|li|lb|oz)"
-                        r"|(?:Mac|Mc|De|Le|La|Du|O|D|Fitz|Van)['’]?[A-Z][a-z]+|[A-Z]+|Messrs|\w+-\w+|&c)$")
+                        r"|(?:Mac|Mc|De|Le|La|Du|O|D|Fitz|Van)['’]?[A-Z][a-z]+|[A-Z]+|Messrs|\w+-\w+|&c|[A-Za-z][a-z]{3,}\d+)$")
 
 def bad_word_share(
     text: str,  # a block

@@ -248,5 +248,18 @@ def test_advert_without_its_own_formula():
 
 
 def test_welsh_with_english_looking_words():
-    welsh = 'Yr oedd ei lais fel sŵn dyfroedd lawer, a’i wallt yn wyn fel yr eira.'
+    welsh = 'Yr oedd ei lais fel sŵn dyfroedd lawer, a’i wallt yn wyn fel yr eira. Yr oedd y môr a’r tir yn llawn o’i ogoniant ef.'
     assert pieces('foreign', with_context(f'{BEFORE} {welsh} {AFTER}')) == [welsh]
+
+
+def test_what_is_quoted_stays_with_those_who_quote_it():
+    couplet = 'Nec quicquam, nise pondus iners, congestaque eodem\nNon bene junctarum discordia semina rerum.'
+    speech = 'Swa. Ich denke du bist ein Heuchler; bistu aber ein Deutscher, so antwort mir in deutscher Sprach.'
+    for text in (couplet, speech): assert pieces('foreign', with_context(text)) == []
+    assert pieces('foreign', with_context(f'{couplet} {couplet}')) == [f'{couplet} {couplet}']
+
+
+def test_a_page_that_comes_twice_goes_with_its_short_speeches():
+    page = '\n\n'.join(['Cros. So soone?', 'Fer. ' + 'Nay, do not shun our sight, heare vs but now, we will forgiue all our wrongs, with patience row at the vnweldy oare: ' * 3, 'War. I am gone.'])
+    text = with_context(page) + '\n\nEnter a Sailor.\n\n' + page + '\n\nExeunt.'
+    assert [p.split('.')[0] for p in pieces('repeated', text)] == ['Cros', 'Fer', 'War']
