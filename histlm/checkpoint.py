@@ -7,8 +7,8 @@ __all__ = ['Snapshot', 'snapshot', 'list_checkpoints', 'step_of', 'best_step', '
            'write_snapshot', 'save_checkpoint', 'verify_checkpoint', 'load_checkpoint', 'rewind_checkpoints',
            'load_model', 'load_run', 'describe_checkpoints', 'verify_run', 'compare_checkpoints', 'is_locked', 'main']
 
-# %% ../nbs/04_checkpoint.ipynb #1c7eb697
-import argparse, json, math, os, re, shutil, sys, time
+# %% ../nbs/04_checkpoint.ipynb #0e1fe24e
+import argparse, contextlib, json, math, os, re, shutil, sys, time
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -343,7 +343,7 @@ def load_run(
                     dict(tokenizer_fingerprint=state.get('tokenizer_fingerprint')))
     return model, tokenizer
 
-# %% ../nbs/04_checkpoint.ipynb #576c58d7
+# %% ../nbs/04_checkpoint.ipynb #4ca88968
 def describe_checkpoints(
     run_dir: Path,  # the run's folder
 ) -> list[dict]:    # by step: name, step, bytes, saved [s since 1970], marks
@@ -360,8 +360,9 @@ def describe_checkpoints(
         whole = whole and not (kind == 'replaced' and (folder/f'step-{number}').is_dir())
         marks = [m for m, yes in (('last', step == last), ('best', step == best)) if whole and yes] or (
             [] if whole else ['set aside'] if kind == 'abandoned' else ['left over, swept by the next save'])
-        files = [f.stat() for f in path.rglob('*') if f.is_file()]
-        found.append(dict(name=path.name, step=step, bytes=sum(f.st_size for f in files), saved=path.stat().st_mtime, marks=marks))
+        with contextlib.suppress(FileNotFoundError):           # a living run prunes while we look
+            size, when = sum(f.stat().st_size for f in path.rglob('*') if f.is_file()), next(f for f in (path/'state.json', path) if f.exists()).stat().st_mtime
+            found.append(dict(name=path.name, step=step, bytes=size, saved=when, marks=marks))
     return found
 
 # %% ../nbs/04_checkpoint.ipynb #0c2421c4
@@ -374,15 +375,15 @@ def _check_chain(run, meta):
         _check_expected(run/'tokenizer.json', dict(tokenizer_fingerprint=load_tokenizer(run/'tokenizer.json').fingerprint),
                         dict(tokenizer_fingerprint=state['tokenizer_fingerprint']))
 
-# %% ../nbs/04_checkpoint.ipynb #48618027
+# %% ../nbs/04_checkpoint.ipynb #2e166576
 def _verdict(check):
-    "What is wrong according to a check that raises; '' for nothing. A file that vanished meanwhile was pruned by a living run."
+    "What is wrong according to a check that raises; '' for nothing."
     try: check()
     except HistlmError as e: return str(e)
     except OSError as e: return f'{e.filename}: {e.strerror}'
     return ''
 
-# %% ../nbs/04_checkpoint.ipynb #781dde93
+# %% ../nbs/04_checkpoint.ipynb #a0109dfd
 def verify_run(
     run_dir: Path,  # the run's folder
 ) -> dict[str, str]:  # what was looked at → '' if it is sound, else what is wrong
@@ -393,7 +394,8 @@ def verify_run(
         verify_checkpoint(path)
         for name in _TENSOR_FILES: read_header(path/name)
         _read_meta(path)
-    found = {p.name: _verdict(lambda: sound(p)) for p in list_checkpoints(run) if p.exists()}
+    found = {p.name: _verdict(lambda: sound(p)) for p in list_checkpoints(run)}
+    found = {name: wrong for name, wrong in found.items() if (run/'checkpoints'/name).is_dir()}   # a living run prunes while we look
     found['metrics.jsonl'] = _verdict(MetricsLog(run/'metrics.jsonl').rows)
     found['best.json'] = _verdict(lambda: find_checkpoint(run, 'best'))
     good = [p for p in list_checkpoints(run) if found.get(p.name) == '']
@@ -432,7 +434,7 @@ def is_locked(
         except BlockingIOError: return True
     return False
 
-# %% ../nbs/04_checkpoint.ipynb #2a7c7e0e
+# %% ../nbs/04_checkpoint.ipynb #82ed8a82
 def _list(a):
     "`list`: what is there."
     rows = describe_checkpoints(_run(a.run))
@@ -443,7 +445,7 @@ def _list(a):
 def _verify(a):
     "`verify`: read every byte."
     found = verify_run(run := _run(a.run))
-    for name, wrong in found.items(): print(f'{name:<20} {"DAMAGED: " + wrong.replace(f"{resolve_path(run)}/", "") if wrong else "sound"}')
+    for name, wrong in found.items(): print(f'{name:<20} {"DAMAGED: " + wrong.replace(f"{resolve_path(run)}/", "").replace(f" {_REMEDY}", "") if wrong else "sound"}')
     bad = [n for n, wrong in found.items() if wrong]
     print(f'{len(bad)} of {len(found)} damaged: {", ".join(bad)}. If the last checkpoint is, continue from the one before it with --resume previous' if bad else 'all sound')
     return 1 if bad else 0

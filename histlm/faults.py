@@ -176,7 +176,7 @@ class _Way:
         if code: raise CheckpointError(f'{self.name}: the undisturbed {run} ended with exit code {code}: {said}')
         return run
 
-# %% ../nbs/06b_faults.ipynb #cf055f15
+# %% ../nbs/06b_faults.ipynb #f63a97d7
 def soak(
     minutes: float = 20.,  # for how long
     steps: int = 30,       # budget of a run
@@ -187,9 +187,9 @@ def soak(
     "Kill and resume real runs at random moments and compare each with the undisturbed one; raises `CheckpointError` where they differ."
     home, began = Path(folder or tempfile.mkdtemp(prefix='histlm-soak-')), time.monotonic()
     end, draw, ways, kills, rounds = began + 60 * minutes, random.Random(seed), {}, [], 0
-    turns = [(m, forked) for n in ranks for m, forked in ((1, True), (n, False))]
+    used = {(n, forked): 0. for n in ranks for forked in ((True, False) if n == 1 else (False,))}   # seconds
     while not rounds or time.monotonic() < end:
-        turn, run = turns[rounds % len(turns)], home/'runs'/f'round{rounds}'
+        turn, run, since = min(used, key=used.get), home/'runs'/f'round{rounds}', time.monotonic()
         if turn not in ways:
             way = ways[turn] = _Way(home, steps, *turn)
             print(f'{way.name}: undisturbed, {steps} steps in {human_time(way.took)}', flush=True)
@@ -197,6 +197,7 @@ def soak(
         here = soak_round(run, partial(way.start, run), draw, .9 * way.took, end)
         _compare(run, whole, lambda: way.undisturbed(f'{run.name}-undisturbed'))
         rounds, kills = rounds + 1, kills + [(*k, rounds) for k in here]
+        used[turn] += time.monotonic() - since
         print(f'{way.name}: equal to the undisturbed run after {len(here)} kills; {len(kills)} in {human_time(time.monotonic() - began)}', flush=True)
         shutil.rmtree(run)
     if folder is None: shutil.rmtree(home)

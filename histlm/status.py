@@ -13,16 +13,16 @@ from .checkpoint import CheckpointError, describe_checkpoints, is_locked
 from .core import HistlmError, human_bytes, human_count, human_time, read_json, resolve_path, runs_root
 from .record import LAST_PHASES, MetricsLog, faults, is_running, pulses
 
-# %% ../nbs/06c_status.ipynb #cd60cbb6
+# %% ../nbs/06c_status.ipynb #f450edf5
 def progress_of(
     run: Path,  # the run's folder
+    tokens: int | None = None,  # in a step, from config.json; without it the time left is not known
 ) -> dict:      # step, planned, loss, tokens_per_s, valid_bits_per_byte, left_s, logged [s since 1970], skipped; None where unknown
-    "How far a run is, by its log and its settings; raises `DamagedError` for a log that cannot be read."
-    path, config = run/'metrics.jsonl', read_json(run/'config.json') if (run/'config.json').exists() else {}
+    "How far a run is by its log; raises `DamagedError` for a log that cannot be read."
+    path = run/'metrics.jsonl'
     rows = MetricsLog(path).rows()
     last = lambda key: next((r[key] for r in reversed(rows) if r.get(key) is not None), None)
     step, planned, speed = max((r['step'] for r in rows), default=0), last('planned_steps'), last('tokens_per_s')
-    tokens = config.get('resolved', {}).get('batch_tokens')
     left = (planned - step) * tokens / speed if planned and speed and tokens else None
     return dict(step=step, planned=planned, loss=last('loss'), tokens_per_s=speed, valid_bits_per_byte=last('valid_bits_per_byte'), left_s=left,
                 logged=path.stat().st_mtime if rows else None, skipped=sum('skipped' in r for r in rows))
@@ -55,7 +55,7 @@ def run_word(
     if is_locked(run): return 'running'
     return 'killed' if (run/'metrics.jsonl').exists() else 'never started'
 
-# %% ../nbs/06c_status.ipynb #90626c91
+# %% ../nbs/06c_status.ipynb #f3ae78b2
 def status(
     run_dir: Path,  # the run's folder; relative to the project
     now: float | None = None,  # seconds since 1970; None: the present
@@ -69,15 +69,16 @@ def status(
         except (HistlmError, OSError, KeyError, TypeError, ValueError) as e: damage.append(f'{type(e).__name__}: {e}')
         return otherwise
     ranks = [dict(rank=p['rank'], state=rank_state(p, now), step=p['step'], beat_s=now - p['beat'], since_s=now - p['since'], phase=p['phase']) for p in pulses(run)]
+    tokens = careful(lambda: read_json(run/'config.json')['resolved']['batch_tokens'] if (run/'config.json').exists() else None, None)
     saves = careful(lambda: [c for c in describe_checkpoints(run) if c['name'].startswith(('step', 'replaced'))], [])
     notes = careful(lambda: [read_json(p) for p in sorted(run.glob('launch.rank*.json'))], [])
     result = careful(lambda: read_json(run/'result.json') if (run/'result.json').exists() else None, None)
     for s in saves:
         if not (Path(run)/'checkpoints'/s['name']/'checksums.json').exists(): damage.append(f'{s["name"]} has no checksums.json')
-    return dict(run=run.name, word=run_word(run, [r['state'] for r in ranks]), progress=careful(lambda: progress_of(run), {}), ranks=ranks, saves=saves, result=result,
+    return dict(run=run.name, word=run_word(run, [r['state'] for r in ranks]), progress=careful(lambda: progress_of(run, tokens), {}), ranks=ranks, saves=saves, result=result,
                 last_fault=next(iter(faults(run)[-1:]), None), reason=next((n['reason'] for n in notes if n.get('code') == 1), notes[0]['reason'] if notes else None), damage=damage)
 
-# %% ../nbs/06c_status.ipynb #f2f15a7f
+# %% ../nbs/06c_status.ipynb #650e9867
 _NEXT = dict(running='nothing to do: it goes on', stalled='a rank hangs or is gone: stop the run (SIGTERM) and give the same command again',
              stopped='the same command goes on', killed='the same command goes on', failed='mend the reason, then the same command goes on',
              finished='python -m histlm.generate RUN writes; a larger budget continues it')
@@ -87,7 +88,8 @@ def _age(seconds): return f'{human_time(max(0., seconds))} ago'
 
 def _progress_lines(p, now):
     "Step, loss and speed in words."
-    planned, done = p.get('planned'), p.get('step') or 0
+    planned, done = p.get('planned'), p.get('step')
+    if done is None: yield 'step', 'unknown: the log cannot be read'; return
     yield 'step', f'{done:,}' + (f' of {planned:,} ({done / planned:.0%})' if planned else '') + (f', logged {_age(now - p["logged"])}' if p.get('logged') else '')
     if p.get('loss') is not None: yield 'loss', f'{p["loss"]:.4f} nats a token' + (f'; valid {p["valid_bits_per_byte"]:.4f} bits per byte' if p.get('valid_bits_per_byte') else '')
     if p.get('tokens_per_s'): yield 'speed', f'{human_count(p["tokens_per_s"])} tokens/s' + (f', {human_time(p["left_s"])} left' if p.get('left_s') else '')

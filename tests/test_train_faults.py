@@ -1,11 +1,11 @@
 "Runs that are killed go on as if nothing had been; input that cannot work is refused at once, in words."
-import os, random, re, signal, time
+import os, random, re, shutil, signal, time
 
 import pytest
 
 from conftest import run
-from training import (environment, kill, metrics, plain_command, processes_of, start, train, train_command, wait_for_step,
-                      weights)
+from training import (environment, kill, metrics, plain_command, processes_of, read, start, train, train_command,
+                      wait_for_step, weights)
 
 STEPS = 40
 FAULTS = dict(save_every_steps=7, save_every_s=0, dropout=0.1)
@@ -75,8 +75,30 @@ def test_scripts_train_goes_on_after_any_signal(home, whole, number):
     assert same_run(whole['adamw'], home/'runs'/name)
 
 
+@LINUX
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which('g++'), reason='torch.compile needs a compiler')
+def test_a_compiled_run_stops_while_it_compiles_and_goes_on_to_the_bit(home):
+    def command(name):
+        program = plain_command(name, home, max_steps=12, compile='on', context=32, batch_tokens=128, per_device_batch=2, **FAULTS)
+        return [*program[:2], 'import histlm.model as M; M.PRESETS["tiny"].update(n_layer=1, n_head=2, n_embd=32); ' + program[2]]
+    run_dir = home/'runs'/'compiled'
+    child = start(command('compiled'), home)
+    while not (run_dir/'pulse.rank0.json').exists() or read(run_dir/'pulse.rank0.json')['phase'] != 'first step': assert child.poll() is None; time.sleep(.01)
+    time.sleep(1)
+    assert kill(child, signal.SIGTERM) == 0 and [p.name for p in run_dir.glob('checkpoints/step-*')] == ['step-00000000']
+    child = start(command('compiled'), home)
+    wait_for_step(run_dir, 9, child, timeout_s=600)
+    kill(child, signal.SIGKILL)
+    for name in ('compiled', 'compiled-whole'):
+        got = run(command(name), timeout_s=600, **environment(home))
+        assert got.returncode == 0, got.stdout[-3000:]
+    losses = [{s: r['loss'] for s, r in metrics(home/'runs'/n).items()} for n in ('compiled', 'compiled-whole')]
+    assert weights(run_dir) == weights(home/'runs'/'compiled-whole') and losses[0] == losses[1]
+    assert read(run_dir/'result.json')['compile'] == 'on'
+
+
 def test_a_damaged_checkpoint_is_never_taken_for_none(home, whole):
-    import shutil
     run_dir = home/'runs'/'damaged'
     shutil.copytree(whole['adamw'], run_dir)
     for path in run_dir.glob('checkpoints/step-*/model.safetensors'):
