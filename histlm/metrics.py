@@ -460,23 +460,23 @@ def continuation_metric(
 
 register(Metric('continuation', continuation_metric, 'untrained'))
 
-# %% ../nbs/13d_metrics.ipynb #f9fbd2f2
+# %% ../nbs/13d_metrics.ipynb #ece3ecf3
 def overlap_prompts(
     documents: list,  # held-out documents
     most: int,  # prompts in all, or one a document if those are more
 ) -> tuple[list, list, list]:  # prompts of 24 words; the 40 words that follow each; the document of each
-    "Places in documents at which a model is to go on: where documents are few, up to four in each."
+    "Places in documents at which a model is to go on: where documents are few, up to eight in each."
     words = [(d.id, w) for d in documents if len(w := re.findall(r'\s*\S+', d.text)) >= 64][:most]
-    each = max(1, min(4, most // max(1, len(words))))
+    each = max(1, min(8, most // max(1, len(words))))
     places = [(i, w[s:s + 24], w[s + 24:s + 64]) for i, w in words for s in range(0, min(len(w) - 63, 64 * each), 64)]
     return [''.join(p).lstrip() for _, p, _ in places], [''.join(t) for _, _, t in places], [i for i, _, _ in places]
 
-# %% ../nbs/13d_metrics.ipynb #c13945a5
+# %% ../nbs/13d_metrics.ipynb #e225469b
 def overlap_metric(
     case: Case,  # model and texts
 ) -> list[Finding]:
     "ROUGE-L and BLEU of continuations against what really follows."
-    prompts, true, names = overlap_prompts(case.texts, 24 if case.quick else 60)
+    prompts, true, names = overlap_prompts(case.texts, 48 if case.quick else 80)
     if not names: raise Missing('no held-out document of 64 words.')
     marks, out = {}, []
     try:

@@ -66,7 +66,9 @@ class Rouge:
 
 def sentence_bleu(hypothesis, references):
     "BLEU of one sentence by its definition, zero counts as half, a quarter, …, for machines without sacrebleu."
-    cut = lambda t: re.findall(r"\w+|[^\w\s]", t)
+    def cut(t):
+        t = re.sub(r'([{-~[-` -&(-+:-@/])', r' \1 ', t)
+        return re.sub(r'([.,])([^0-9])', r' \1 \2', re.sub(r'([^0-9])([.,])', r'\1 \2 ', f' {t} ')).split()
     ours, real = cut(hypothesis), cut(references[0])
     logs, half = [], 1
     for n in range(1, 5):
@@ -82,7 +84,7 @@ def sentence_bleu(hypothesis, references):
 def test_the_stand_ins_are_what_the_libraries_are():
     rouge, bleu = pytest.importorskip('rouge_score.rouge_scorer'), pytest.importorskip('sacrebleu')
     if rouge.RougeScorer is Rouge: pytest.skip('rouge-score is not installed')
-    pairs = [('the cat sat on the mat by the door', 'a cat sat on the old mat'), ('The Prisoner was found guilty', 'the Jury was out of doors , and found it so'), ('one two three', 'four five six')]
+    pairs = [('the cat sat on the mat by the door', 'a cat sat on the old mat'), ('The Prisoner\'s half-boots, was found; guilty.', 'the Jury\'s boots, out of (doors) , and found it so.'), ('one two three', 'four five six')]
     for real, ours in pairs:
         assert rouge.RougeScorer(['rougeL']).score(real, ours)['rougeL'].fmeasure == pytest.approx(Rouge(['rougeL']).score(real, ours)['rougeL'].fmeasure)
         assert bleu.sentence_bleu(ours, [real]).score == pytest.approx(sentence_bleu(ours, [real]).score, abs=1e-6)
