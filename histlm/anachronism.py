@@ -97,25 +97,25 @@ def word_forms(
     if word.endswith('man'): return [word, word[:-3] + 'men', word + 's']
     return [word, word + 's', *([word[:-1] + 'ies'] if re.search('[^aeiou]y$', word) else []), *([word + 'es'] if re.search('(?:ch|sh|x|z|o)$', word) else [])]
 
-# %% ../nbs/14a_anachronism.ipynb #1fe7f2e3
+# %% ../nbs/14a_anachronism.ipynb #790abf7a
 @lru_cache(1)
 def _index() -> dict:
     "First word -> [(all words of the form, Dated)], the longest forms first."
-    index = defaultdict(list)
+    index, listed = defaultdict(list), {d.term for d in dated_things()}
     for d in dated_things():
         *before, last = _terms(d.term)
         for form in word_forms(last):
             words = (*before, form)
             index[words[0]].append((words, d))
-            if before and '-' in d.term and ' ' not in d.term: index[''.join(words)].append(((''.join(words),), d))
+            if before and '-' in d.term and ' ' not in d.term and d.term.replace('-', '') not in listed: index[''.join(words)].append(((''.join(words),), d))
     for entries in index.values(): entries.sort(key=lambda e: (-len(e[0]), e[1].year))
     return dict(index)
 
-# %% ../nbs/14a_anachronism.ipynb #d53707a5
+# %% ../nbs/14a_anachronism.ipynb #033d9bf8
 @lru_cache(1)
 def _old_spellings() -> dict:
     "Spelling key -> the listed word that it can only mean."
-    listed, keys = {w for es in _index().values() for words, d in es if d.year <= 1850 for w in words}, defaultdict(set)
+    listed, keys = {w for es in _index().values() for words, d in es if d.year <= 1850 and d.kind not in EXACT for w in words}, defaultdict(set)
     known = defaultdict(set)
     for w in period_lexicon().counts: known[spelling_key(w)].add(w)
     for w in listed: keys[spelling_key(w)].add(w)

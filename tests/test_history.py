@@ -10,12 +10,12 @@ import pytest
 
 from conftest import ROOT
 
-from histlm import anachronism
+from histlm import anachronism, cutoff
 from histlm.baselines import Subject, bigram, contaminate
 from histlm.cutoff import (Surprise, agreement, dated_forms, find_jump, judge_finder, late_words, main, measure_anachronism, measure_cutoff,
                            openings, read_labelled, too_many)
 from histlm.cutoff import CutoffError
-from histlm.dates import anachronistic
+from histlm.dates import anachronistic, first_attested
 from histlm.history import (COLUMNS, FIRST_YEAR, KINDS, LAST_YEAR, LEAD_COLUMNS, VOICE_COLUMNS, HistoryError, crossed_findings, load_questions,
                             load_voice, read_table, score_pairs)
 from histlm.metrics import METRICS, Case
@@ -103,6 +103,20 @@ def test_items_longer_than_the_context_are_left_out_by_name():
     model.context = 4
     missing = METRICS['history/period voice'].measure(Case(model, []))[0]
     assert missing.value is None and missing.missing
+
+
+def test_the_interval_of_the_jump_holds_its_year_as_often_as_it_says():
+    words = sorted(((a.year, a.word) for a in first_attested().values()))
+    seen = [Surprise(w, y, 0., 1 + len(w) // 3) for y, w in words]
+    design, cuts, steps = cutoff._columns(seen)
+    years, rng, held = np.array([y for y, _ in words]), np.random.default_rng(3), []
+    for _ in range(1500):
+        truth = rng.integers(1600, 1900)
+        rest = cutoff._residual(design, .004 * years + rng.uniform(3, 6) * (years > truth) + 6 * rng.standard_normal(len(years)))
+        fit = np.maximum(rest @ steps, 0) ** 2
+        j = cutoff._verdict(cuts, fit, (rest ** 2).sum() - fit.max(), 0., 0., len(years), .01)
+        held.append(j.low <= truth <= j.high)
+    assert .93 <= np.mean(held) <= .97, np.mean(held)
 
 
 def test_jump_is_placed_and_not_invented():
@@ -217,7 +231,7 @@ def test_every_list_of_the_finder_is_needed(monkeypatch):
 
 def test_dated_lists_are_sound():
     things, measured = anachronism.dated_things(), anachronism.measured_words()
-    assert len(things) > 4000 and len(measured) > 5000
+    assert len(things) > 5000 and len(measured) > 5000
     assert len({(d.term, d.company) for d in things}) == len(things)
     assert all(1500 < d.year < 2030 and d.reference and d.under for d in things)
     assert {m.rule for m in measured.values()} == {'A', 'B'} and all(m.expected > 1 for m in measured.values())
