@@ -409,7 +409,7 @@ def _in_run(short: list[bool], i: int) -> bool:
     while hi + 1 < len(short) and short[hi+1] and hi - i < 4: hi += 1
     return hi - lo >= 3
 
-# %% ../nbs/09a_ecco.ipynb #633832a5
+# %% ../nbs/09a_ecco.ipynb #ce69be5b
 def name_breaks(
     segments: list[str],  # from `cut_segments`
     weak: list[bool],  # from `cut_segments`
@@ -426,7 +426,7 @@ def name_breaks(
         if a in speakers or goes_on(a, b, heading[i-1]): marks.append(' ')
         elif alone[i-1] or alone[i] or '—' in b[:26] and b.partition('—')[0] in speakers: marks.append(_beside_heading(a, b, weak[i]) if heading[i-1] and heading[i] else '\n\n')
         elif short[i-1] and short[i] and (open_end[i-1] or open_end[i] or _in_run(short, i)): marks.append('\n')
-        elif weak[i] and _OPENS.match(b) and a[-1] in '.!?"': marks.append('\n\n')
+        elif weak[i] and a[-1] in '.!?"' and (_OPENS.match(b) or short[i-1] and not short[i] and marks[i-1] == '\n'): marks.append('\n\n')
         elif weak[i]: marks.append('\n' if short[i] and _in_run(short, i) or short[i-1] and _in_run(short, i - 1) and short[i] else ' ')
         elif short[i-1] and open_end[i-1] and i > 1 and marks[i-1] == '\n' and len(b) <= 100: marks.append('\n')
         else: marks.append('\n\n')

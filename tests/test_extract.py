@@ -511,6 +511,12 @@ def test_letters_have_headings_signatures_and_whole_paragraphs(rule, monkeypatch
     assert ('HOR. I am' in text) == (rule == 'take_turns')
 
 
+def test_a_poem_that_ends_with_its_page_does_not_run_into_prose():
+    song = 'AS I went out one morn in May,And all the birds did sing,I met my true love on the way,And gave to her a ring.'
+    text = extract_file(f'{PROSE.capitalize()}.\n{song}\n{PROSE.capitalize()}.\n{PROSE} and\n{PROSE} to'.encode(), kind='ecco')[0].text
+    assert f'And gave to her a ring.\n\n{PROSE.capitalize()}' in text
+
+
 CARNATION = ('TO thee, my Fair, this beauteous flower I send,Admit it as a moralizing friend:" In charms and sweetness you may me excell,'
              '" Yet deign to listen while this truth I tell;" (I am your emblem) drive vain pride away," Both you and I soon blossom, soon decay."CONTEMPLATION. AN ODE.')
 CARNATION_OUT = ('TO thee, my Fair, this beauteous flower I send,\nAdmit it as a moralizing friend:\n"In charms and sweetness you may me excell,\n'
