@@ -68,27 +68,32 @@ def _cues(cutoff: int, latest_word: int) -> frozenset:
     "All words that some rule watches for; latest_word a multiple of 25, so that few sets are kept."
     return frozenset().union(*_CUES.values(), _year_cues(cutoff), _dated(latest_word))
 
-# %% ../nbs/11_filter.ipynb #d9364127
+# %% ../nbs/11_filter.ipynb #7387f041
 _LEAST_FOREIGN = 20  # words
 
 @rule('foreign', _FOREIGN_CUES,
- threshold=.2, unit=f'share of English function words below which a block, or a run of sentences, of {_LEAST_FOREIGN} words or more is looked at',
+ threshold=.2, unit=f'share of English function words below which a block or run of sentences is looked at; {_LEAST_FOREIGN} words with its neighbours',
  reason='English prose blocks that were read lie above, bilingual paragraphs between 0.1 and 0.2; set by judgement. '
-        'What is shorter is a motto, a couplet or a speech of a play, and its English neighbours need it',
+        'What is shorter, and has none beside it, is a motto, a couplet or a speech of a play, and its English neighbours need it',
  removes='''Arma virumque cano, Troiae qui primus ab oris Italiam fato profugus Lavinaque venit litora, multum ille et terris
  iactatus et alto.'''.replace('\n', ''),
  keeps='''It is well said of the Poet, Nil desperandum Teucro duce et auspice Teucro; for what should a man fear, that hath
  a good Captain?'''.replace('\n', ''))
 def _foreign(blocks, settings):
-    "Passages in Latin, French, Welsh and other languages."
+    "Passages in Latin, French, Welsh and other languages; a short one only beside others."
+    spans = {}
     for i, b in enumerate(blocks):
-        if b.english < .2 and (b.n >= _LEAST_FOREIGN or not b.text.isascii()) and (found := foreign_language(b, _LEAST_FOREIGN)):
-            runs = foreign_runs(b, _LEAST_FOREIGN) if b.n >= 30 and b.english > .02 else []
+        if b.english < .2 and (b.n >= 8 or not b.text.isascii()) and (found := foreign_language(b)):
+            runs = foreign_runs(b) if b.n >= 30 and b.english > .02 else []
             rest = fold(cut(b.text, [Removal('', s, e, '') for s, e, _ in runs])).split()
             if not runs or len(rest) < 8 or sum(map(ENGLISH.__contains__, rest)) < .2 * len(rest): runs = [(0, len(b.text), found)]
-            for s, e, name in runs: yield i, s, e, name
+            spans[i] = runs
         elif b.n >= _LEAST_FOREIGN and not b.hits.isdisjoint(_FOREIGN_CUES) and sum(map(_FOREIGN_CUES.__contains__, b.words)) >= 4:
-            for s, e, name in foreign_runs(b, _LEAST_FOREIGN): yield i, s, e, name
+            spans[i] = foreign_runs(b)
+    n = {i: sum(len(blocks[i].text[s:e].split()) for s, e, _ in runs) for i, runs in spans.items()}
+    for i, runs in spans.items():
+        if n[i] + n.get(i - 1, 0) + n.get(i + 1, 0) >= _LEAST_FOREIGN or not blocks[i].text.isascii() and runs[0][2] == 'another script':
+            for s, e, name in runs: yield i, s, e, name
 
 # %% ../nbs/11_filter.ipynb #13fe7870
 def _scarce(block: Block) -> bool:
