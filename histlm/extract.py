@@ -673,7 +673,7 @@ def judge_blocks(
         i += length or 1
     return keep
 
-# %% ../nbs/09_extract.ipynb #03bddaa1
+# %% ../nbs/09_extract.ipynb #11fdc384
 _CONTENTS = re.compile(r'\W*(?:(?:THE )?(?:TABLE OF )?(?:THE )?CONTENTS\b.{0,40}|(?:LIST OF )?(?:ILLUSTRATIONS|PLATES|MAPS))[\W_]*', re.I)
 _ENTRY = re.compile(r'.*?\w.*?(?:[^\S\n]{2,}|\.(?: ?\.)+[^\S\n]*)(\d{1,3}|[ivxlc]{1,7})\.?')
 
@@ -693,6 +693,7 @@ def contents_length(
         best, found, last = n + 1, found + len(entries), pages[-1] if pages else last
     return best if found > 1 else 0
 
+# %% ../nbs/09_extract.ipynb #194095bc
 def index_length(
     blocks: list[str],  # of a book, with the newlines before each
     i: int,  # the block where an index may begin
@@ -712,6 +713,7 @@ def index_length(
 _INDEX = re.compile(r'\W*(?:(?:GENERAL|ALPHABETICAL|SUBJECT) )?INDEX\b[^,]{0,40}', re.I)
 _TO_PAGES = re.compile(r'[\s,;]_?(?:\d{1,4}|[ivxlc]+)_?(?:[-–]\d{1,4})?(?:,? ?_?n(?:ote)?s?\._?)?[.;]?\s*$')
 
+# %% ../nbs/09_extract.ipynb #43c13f67
 def drop_contents(
     blocks: list[str],  # of a book, in order
     dropped: Counter,  # reason -> bytes, added to
@@ -736,7 +738,7 @@ def _licence_edge(blocks: list[str], share: float = 0.3) -> int:
             if found >= share * n: best = n
     return best
 
-# %% ../nbs/09_extract.ipynb #a941f23d
+# %% ../nbs/09_extract.ipynb #7818e7f2
 RAISED = str.maketrans('abcdefghijklmnoprstuvwxyz', 'ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ')
 _CARET = re.compile(r'(?<=[^\W_])\^(?:\{([^\d{}\n]{1,12})\}|([A-Za-z]{1,4})(?![^\W_]))')
 _ACCENTS = {'=': '\u0304', ':': '\u0308', '`': '\u0300', "'": '\u0301', '^': '\u0302', ')': '\u0306', '~': '\u0303', ',': '\u0327'}
@@ -752,6 +754,7 @@ def typed_letters(
     letter = lambda m: unicodedata.normalize('NFC', m[3] + _ACCENTS[m[2]]) if m[2] else ('œ' if m[1][0] in 'oO' else 'æ')
     return _TYPED.sub(lambda m: letter(m).upper() if (m[1] or 'a')[0].isupper() else letter(m), text)
 
+# %% ../nbs/09_extract.ipynb #b2d2d258
 def open_tables(
     text: str,  # as typed
     dropped: Counter,  # reason -> bytes, added to
