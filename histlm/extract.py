@@ -765,7 +765,7 @@ def open_tables(
     if not boxed: return text
     return re.sub(r'^([^\S\n]*)\|(.*)\|[^\S\n]*$', lambda m: f'{m[1]} {m[2].replace("|", " ")}', text, flags=re.M)
 
-# %% ../nbs/09_extract.ipynb #61b56cc6
+# %% ../nbs/09_extract.ipynb #5079bd2f
 _SIGNS = (('illustration', re.compile(r'\[Illustration(?:[^\[\]]|\[[^\[\]]*\])*\]', re.I)),
           ('transcriber note', re.compile(r'\[\*\*[^\[\]]{0,200}\] ?')),
           ('note mark', re.compile(r'^[^\S\n]*\[(?:\d{1,3}|[A-Z]|[*†‡§]{1,3})\](?=[^\S\n]\S)', re.M)),
@@ -778,6 +778,7 @@ _SCRIPT = re.compile(r'\[(?:Greek|Hebrew|Arabic|Syriac|Coptic|Russian|Sanskrit|R
 _MARGIN = re.compile(r'^[^\S\n]*(\[Sidenote:[^\[\]]*\])[^\S\n]*\n(?=[^\S\n]*["“_]?[A-Z])', re.M)
 _NOTES_HEAD = re.compile(r'^[^\w\n]*FOOT-?NOTES?[^\w\n]*$', re.I | re.M)
 
+# %% ../nbs/09_extract.ipynb #1ade7b62
 def strip_signs(
     text: str,  # the book
     dropped: Counter,  # reason -> bytes, added to
