@@ -373,14 +373,14 @@ def draw_rivals(
     ax.set(xlabel='bits per byte (lower is better; the lines overlap more than paired differences do)')
     return fig
 
-# %% ../nbs/14_evaluate.ipynb #3cd56952
+# %% ../nbs/14_evaluate.ipynb #9a96c3e5
 def _number(value, digits: int = 4) -> str:
     "A number for a table; a missing one is a dash."
-    return '–' if value is None else f'{value:.{digits}f}'
+    return '–' if value is None else f'{value:.{digits if abs(value) < 10 else 1}f}'
 
 def _span(low, high, digits: int = 4) -> str:
     "An interval for a table."
-    return 'no interval' if low is None else f'{low:.{digits}f} … {high:.{digits}f}'
+    return 'no interval' if low is None else f'{_number(low, digits)} … {_number(high, digits)}'
 
 def _embedded(fig) -> str:
     "A figure as an address that holds the picture itself, the same for the same figure."
@@ -388,14 +388,14 @@ def _embedded(fig) -> str:
     fig.savefig(raw, format='png', dpi=80, metadata={'Software': None})
     return 'data:image/png;base64,' + base64.b64encode(raw.getvalue()).decode()
 
-# %% ../nbs/14_evaluate.ipynb #00b61271
+# %% ../nbs/14_evaluate.ipynb #24a94354
 def group_blocks(
     report: dict,  # of `evaluate`
 ) -> list[Block]:
     "Bits per byte, in all and by group."
     total, out = report['bits_per_byte']['all'], []
     single = '' if total['low'] is not None else ' **One document only: there is no interval, and nothing follows for others.**'
-    out = [Block('heading', 'Bits per byte'), Block('text', f'**{_number(total["bits_per_byte"])} bits per byte** ({_span(total["low"], total["high"])}) on {total["documents"]:,} documents, {human_bytes(total["bytes"])}.{single}'),
+    out = [Block('heading', 'Bits per byte'), Block('text', f'**{_number(total["bits_per_byte"])} bits per byte** ({_span(total["low"], total["high"])}) on {total["documents"]:,} documents, {human_bytes(total["bytes"])}.{single} **What it means:** so many bits would a perfect coder need for each byte of these texts if this model told it what to expect; 8 where nothing is known, and the compressors below for comparison. **What it does not mean:** that the model says what is true, or writes well.'),
            Block('picture', 'Bits per byte by decade.', file=_embedded(draw_groups(report)))]
     for key, word in (('by_source', 'archive'), ('by_genre', 'genre'), ('by_decade', 'decade')):
         if key == 'by_genre' and report['bits_per_byte'][key] == report['bits_per_byte']['by_source']: continue  # archives that are genres
@@ -403,14 +403,14 @@ def group_blocks(
         out.append(Block('table', rows=((word, 'bits per byte', '95 % interval', 'documents', 'text'), *rows)))
     return [*out, Block('text', 'Intervals are over documents, with degrees of freedom from their lengths; where a few long documents carry a group, or it has two or three documents only, they are wide and may reach down to 0. Documents of one author or form are less independent than is assumed here.')]
 
-# %% ../nbs/14_evaluate.ipynb #440064ca
+# %% ../nbs/14_evaluate.ipynb #ca72b530
 def rival_blocks(
     report: dict,  # of `evaluate`
 ) -> list[Block]:
     "The table of rivals, with the verdict of each comparison in a sentence."
     rows = [(r['name'], _number(r['bits_per_byte']), _span(r['low'], r['high']) if r['bits_per_byte'] is not None else r['missing'],
              f'{r["difference"]:+.4f}' if r.get('difference') is not None else '–', _span(r['difference_low'], r['difference_high']) if 'difference' in r else '') for r in report['rivals']]
-    said = [Block('text', f'**Against {r["name"]}** ({r["note"]}): {r["sentence"]}' + (f' These documents would show {r["resolves"]:.4f} four times in five.' if r.get('resolves') else '')) for r in report['rivals'] if r.get('sentence')]
+    said = [Block('text', f'**Against {r["name"]}** ({r["note"]}): {r["sentence"]}' + (f' With these documents a difference of {r["resolves"]:.4f} bits per byte would be seen four times in five; a smaller one would more often be missed.' if r.get('resolves') else '')) for r in report['rivals'] if r.get('sentence')]
     return [Block('heading', 'Beside its rivals, on the same documents'), Block('picture', 'All on the same documents.', file=_embedded(draw_rivals(report))),
             Block('table', rows=(('who', 'bits per byte', '95 % interval', 'model less rival', 'interval of the difference'), *rows)), *said]
 
@@ -431,9 +431,9 @@ def finding_blocks(
         if shown: out.append(Block('table', rows=((f'{word} examples of', ''), *shown)))
     return out
 
-# %% ../nbs/14_evaluate.ipynb #c8f6cae2
+# %% ../nbs/14_evaluate.ipynb #766bbcdd
 READING = ('**How to read this page.** Every interval is a 95 % interval: intervals made in this way hold the true value 95 times in 100. It speaks of other documents like these, or of other texts that the model would write, not of another training of the same model. '
-           'Where two intervals overlap, the two may still differ: only the comparisons in pairs below decide that. *n* is the number of documents or items behind a number.')
+           'Where two intervals overlap, the two may still differ: only the comparisons in pairs below decide that. The column n says how many documents or items are behind a number; a dash, or the word missing, is never a zero.')
 
 def documents_line(
     report: dict,  # of `evaluate`
