@@ -68,7 +68,7 @@ def _cues(cutoff: int, latest_word: int) -> frozenset:
     "All words that some rule watches for; latest_word a multiple of 25, so that few sets are kept."
     return frozenset().union(*_CUES.values(), _year_cues(cutoff), _dated(latest_word))
 
-# %% ../nbs/11_filter.ipynb #7387f041
+# %% ../nbs/11_filter.ipynb #eff569f4
 _LEAST_FOREIGN = 20  # words
 
 @rule('foreign', _FOREIGN_CUES,
@@ -90,6 +90,7 @@ def _foreign(blocks, settings):
             spans[i] = runs
         elif b.n >= _LEAST_FOREIGN and not b.hits.isdisjoint(_FOREIGN_CUES) and sum(map(_FOREIGN_CUES.__contains__, b.words)) >= 4:
             spans[i] = foreign_runs(b)
+    spans = {i: runs for i, runs in spans.items() if runs}
     n = {i: sum(len(blocks[i].text[s:e].split()) for s, e, _ in runs) for i, runs in spans.items()}
     for i, runs in spans.items():
         if n[i] + n.get(i - 1, 0) + n.get(i + 1, 0) >= _LEAST_FOREIGN or not blocks[i].text.isascii() and runs[0][2] == 'another script':
