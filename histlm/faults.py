@@ -176,7 +176,7 @@ class _Way:
         if code: raise CheckpointError(f'{self.name}: the undisturbed {run} ended with exit code {code}: {said}')
         return run
 
-# %% ../nbs/06b_faults.ipynb #f63a97d7
+# %% ../nbs/06b_faults.ipynb #d8535247
 def soak(
     minutes: float = 20.,  # for how long
     steps: int = 30,       # budget of a run
@@ -189,7 +189,7 @@ def soak(
     end, draw, ways, kills, rounds = began + 60 * minutes, random.Random(seed), {}, [], 0
     used = {(n, forked): 0. for n in ranks for forked in ((True, False) if n == 1 else (False,))}   # seconds
     while not rounds or time.monotonic() < end:
-        turn, run, since = min(used, key=used.get), home/'runs'/f'round{rounds}', time.monotonic()
+        turn, run, since = min(used, key=lambda t: used[t] / (1 + t[1])), home/'runs'/f'round{rounds}', time.monotonic()
         if turn not in ways:
             way = ways[turn] = _Way(home, steps, *turn)
             print(f'{way.name}: undisturbed, {steps} steps in {human_time(way.took)}', flush=True)
