@@ -10,7 +10,7 @@ __all__ = ['MAX_STREAM', 'MAX_PAGES', 'MAX_PAGE_CHARS', 'frame_reason', 'additio
            'hanging_rows', 'column_blocks', 'continues', 'narrow_prose', 'is_list', 'part_notes', 'margins', 'goes_on',
            'flow', 'read_pdf']
 
-# %% ../nbs/09d_pages.ipynb #f5402131
+# %% ../nbs/09d_pages.ipynb #62707f00
 import re, threading, zlib
 from collections import Counter
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from fastcore.basics import patch
 
 from .core import human_bytes
-from .extract import (RAISED, Extracted, ExtractError, cut_markers, decode, extract_file, is_prose, join_lines, judge_blocks, reader,
+from .extract import (DATED, RAISED, Extracted, ExtractError, cut_markers, decode, extract_file, is_prose, join_lines, judge_blocks, reader,
                             strip_signs, tidy_blocks)
 from .lexicon import period_lexicon
 from .markup import SIGNS, BlockCollector, action_of, keep_note, settle
@@ -482,7 +482,7 @@ def edge_rows(
                                             inner is None or abs(r.y - inner.y) > 1.45 * pitch)
     return found
 
-# %% ../nbs/09d_pages.ipynb #ede7457c
+# %% ../nbs/09d_pages.ipynb #8215cf7c
 def page_reason(
     e: Edge,
     fellows: list[Edge],  # rows at its height on pages nearby
@@ -495,8 +495,9 @@ def page_reason(
         return 'page number' if counts or sum(map(bool, numerals)) > 1 or e.apart and not e.depth and all(numerals) else ''
     if not e.key: return ''
     same = {f.page for f in fellows if f.key == e.key or min(len(f.key), len(e.key)) > 4 and _alike(f.key, e.key)}
-    if e.apart and (counts or len(same) > 1 or same and len(e.key) > 7): return 'running head'
     if len(same) > 2 and len(same) > 0.5 * len(fellows): return 'running head'
+    if DATED.search(e.row.text): return ''  # of a diary's day, unless it stands on most pages
+    if e.apart and (counts or len(same) > 1 or same and len(e.key) > 7): return 'running head'
     heads = [f for f in fellows if known.get(id(f.row)) == 'running head']
     proven = e.top and e.apart and len(heads) > 0.25 * sum(f.apart for f in fellows)
     return 'running head' if proven and e.row.size <= 1.3 * max(f.row.size for f in heads) else ''

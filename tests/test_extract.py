@@ -662,3 +662,20 @@ def test_a_page_of_a_session_ends_inside_a_word():
     session = ('<TEI.2><text><body><div0 type="sessionsPaper" id="17951028"><div1 type="trialAccount" id="t17951028-1"><p>A silk hand<xptr type="p"/>kerchief of <persName>Sarah Laxton\n</persName>\'s,'
                ' the<xptr type="p"/>prisoner had <note>[Text unreadable in original.] practically</note> it.</p></div1></div0></body></text></TEI.2>')
     assert extract_file(session.encode(), kind='oldbailey')[0].text == "A silk handkerchief of Sarah Laxton's, the prisoner had 〈…〉 practically it."
+
+
+def test_days_letters_and_hymns_keep_their_heads():
+    days = '\n\n'.join(f'{day}, {n} June 1665\n\nUp betimes, and to my office, where busy till noon; then home to dinner,\nand after it by water to White Hall with Sir W. Batten, and so to bed' + (f'\n\n{n + 3}' if n % 3 == 0 else '')
+                       for n, day in enumerate(['Monday', 'Tuesday', 'Saturday'] * 8, 1))
+    letters = '\n\n'.join(f'{n}. To Mr. {who}, at Cadiz.\n\nLondon, y^e {n}th Decembr 169{n % 3}.\n\nSr, I have yours of the 5th instant, and shall answer it by the next post\nthat goes for the Streights, if the wind serve'
+                          for n, who in enumerate(['Smith', 'Jones', 'Hill'] * 5, 1))
+    hymns = '\n\n'.join(f'HYMN {n}\n\nCome let us join our cheerful songs\n  With angels round the throne' + (f'\n\n{n + 1}' if n % 2 else '') for n in range(1, 16))
+    for text, heads in ((days, [f', {n} June 1665' for n in range(1, 25)]), (letters, [f'{n}. To Mr. ' for n in range(1, 16)] + [f' {n}th Decembr' for n in range(1, 16)]),
+                        (hymns, [f'HYMN {n}\n' for n in range(1, 16)])):
+        found = '\n\n'.join(e.text for e in extract_file(text.encode(), 'a.txt')) + '\n'
+        assert [h for h in heads if h not in found] == []
+
+
+def test_leaves_are_marks_of_pages():
+    found = extract_file(b'The vestry met, and ordered that the poor within the\n[fol. 3]\nparish should be relieved.\n', 'a.txt')[0]
+    assert found.text == 'The vestry met, and ordered that the poor within the parish should be relieved.' and found.dropped == {'page number': 8}
