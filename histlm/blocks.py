@@ -31,7 +31,8 @@ from .card import count_terms, licence_terms
 from .core import HistlmError, atomic_open, file_sha256, fingerprint, progress, read_json, resolve_path, write_json
 from .dedup import Item as Candidate
 from .dedup import Prints, make_item, split_for, work_key
-from .documents import CorpusError, inside, list_folder, manifest_record, manifest_rows
+from .corpora import inside, list_folder, manifest_record, manifest_rows
+from .documents import CorpusError
 from .extract import extract_file
 from .filter import RULES as FILTER_RULES
 from .filter import FilterSettings, filter_text

@@ -22,7 +22,8 @@ from fastcore.basics import patch
 from .core import (DiskSpaceError, HistlmError, atomic_folder, data_root, derive_seed, file_lock,
                          file_sha256, fingerprint, fsync_folder, human_count, human_time, need_space,
                          progress, ranks, read_json, short, write_json)
-from .documents import Corpus, Document, SampleCorpus, open_corpus
+from .corpora import Corpus, SampleCorpus, open_corpus
+from .documents import Document
 from .tokenizer import N_CONTROL, PERIOD_PATTERN, Tokenizer, load, train_tokenizer
 
 # %% ../nbs/01a_data.ipynb #11dd9835

@@ -22,7 +22,8 @@ from .card import Block, to_html
 from .core import (HistlmError, atomic_open, data_root, derive_seed, fingerprint, human_bytes, progress as with_progress, read_json, resolve_path,
                          write_json)
 from .data import TokenData, TokenSplit, open_data
-from .documents import Document, open_corpus
+from .corpora import open_corpus
+from .documents import Document
 from .intervals import Estimate, paired, ratio_interval
 from .metrics import METRICS, Case, Finding, figure, found, measure
 from .score import folder_files, read_document

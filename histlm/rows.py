@@ -19,7 +19,7 @@ import torch
 
 from .core import data_root, has_fast_bf16, n_cores, pick_device, progress, resident_bytes
 from .data import batch, encoded, prepare, token_dtype
-from .documents import open_corpus
+from .corpora import open_corpus
 from .generate import by_columns, generate
 from .model import GPT, ModelConfig, flops_per_token
 from .recipe import TrainConfig, model_shape, resolve_settings

@@ -7,7 +7,7 @@ import pytest
 from conftest import run
 from histlm import collect as c, fetch
 from histlm.core import HistlmError, fingerprint
-from histlm.documents import open_corpus
+from histlm.corpora import open_corpus
 
 QUICK = c.Manners(pause_s=0, backoff_s=.01, read_s=.4, connect_s=1, file_s=8, tries=3)
 ROW = dict(id='v', title='V', kind='web', format='text', licence='none', seen='this test', year=1722)
@@ -336,7 +336,7 @@ def test_report_manifest_and_retry(server, tmp_path, monkeypatch):
     assert [f['status'] for f in report.files] == ['fetched', 'fetched', 'failed', 'fetched']
     saved = json.loads((tmp_path/'report.json').read_text())['files']
     assert saved == report.files and saved[2]['reason'] == 'status' and '404' in saved[2]['detail']
-    assert open_corpus(tmp_path).n_documents == 3, 'the manifest is one that chapter 00b reads, checksums and all'
+    assert open_corpus(tmp_path).n_documents == 3, 'the manifest is one that chapter 00c reads, checksums and all'
     server.log.clear()
     report = c.collect(shelf(server), tmp_path, manners=QUICK)
     assert [f['status'] for f in report.files] == ['kept', 'kept', 'failed', 'kept']

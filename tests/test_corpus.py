@@ -8,7 +8,8 @@ import pytest
 from conftest import PYTHON, ROOT, run
 from histlm.core import file_sha256
 from histlm.corpus import LEDGER, STAGES, build_corpus, check_ledger, corpus_main
-from histlm.documents import CorpusError, open_corpus
+from histlm.corpora import open_corpus
+from histlm.documents import CorpusError
 from histlm.plant import plant_corpus
 
 BUILD = 'import sys, json; from histlm.corpus import build_corpus; build_corpus(sys.argv[1], sys.argv[2], **json.loads(sys.argv[3]))'

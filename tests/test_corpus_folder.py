@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from histlm.documents import open_corpus
+from histlm.corpora import open_corpus
 
 WHERE = os.environ.get('HISTLM_TEST_CORPUS', '')
 pytestmark = pytest.mark.skipif(not (Path(WHERE)/'manifest.csv').is_file() or not WHERE, reason='HISTLM_TEST_CORPUS names no corpus')
