@@ -6,10 +6,10 @@
 __all__ = ['REASONS', 'MAX_FILE', 'MAX_LINE', 'DATED', 'RAISED', 'EXTRACT_VERSION', 'ExtractError', 'Extracted', 'tidy_blocks',
            'read_raw', 'check_lines', 'refuse_binary', 'plausible', 'undo_double', 'mend_double', 'decode',
            'decode_declared', 'detect_kind', 'reader', 'extract_file', 'join_lines', 'is_prose', 'unwrap_blocks',
-           'edge_number', 'page_numbers', 'catchwords', 'page_heads', 'stamps', 'near_catchwords', 'equal_pages',
-           'page_lines', 'strip_pages', 'read_text', 'cut_markers', 'is_licence', 'is_credit', 'gutenberg_fields',
-           'judge_blocks', 'contents_length', 'index_length', 'drop_contents', 'typed_letters', 'open_tables',
-           'strip_signs', 'read_gutenberg']
+           'edge_number', 'page_numbers', 'catchwords', 'counted_heads', 'page_heads', 'stamps', 'near_catchwords',
+           'equal_pages', 'page_lines', 'strip_pages', 'read_text', 'cut_markers', 'is_licence', 'is_credit',
+           'gutenberg_fields', 'judge_blocks', 'contents_length', 'index_length', 'drop_contents', 'typed_letters',
+           'open_tables', 'strip_signs', 'read_gutenberg']
 
 # %% ../nbs/09_extract.ipynb #bcdc2989
 import codecs, importlib, os, re, unicodedata
@@ -400,13 +400,14 @@ def _has_sum(line: str) -> bool:
     line = line.strip()
     return line[-1:] in '0123456789.ds½¼¾-"' and ('  ' in line or '..' in line or '. .' in line) and bool(_SUM.match(line))
 
-# %% ../nbs/09_extract.ipynb #c339fa34
+# %% ../nbs/09_extract.ipynb #101d5af7
 _PAGE_LINE = re.compile(r'[\W_]*(?:\d{1,4}|[ivxlc]{1,7})[\W_]*')
 _EDGE_NUMBER = re.compile(r'\W*(\d{1,4})\b(?!\S*\w)|.*?(?<!\S)\W?(\d{1,4})\W*$')
 _MONTH = r'(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec|(?:7|8|9|10|X)b)[a-z]{0,7}'
 DATED = re.compile(rf'\b\d{{1,2}}(?:st|nd|rd|th|d)?,?(?: day)?(?: of)? {_MONTH}\b|\b{_MONTH}\.? (?:the )?\d{{1,2}}(?:st|nd|rd|th|d)?\b', re.I)
 _DIVISIONS = 'CHAP|BOOK|PART|LETT|SECT|CANTO|ACT|SCEN|ESSAY|SONNET|ODE|PSALM|HYMN|FABLE|SERM|NUMB|NO'
 _ORDINAL = re.compile(rf'\W*\d{{1,3}}[.)] +[^\W\d].*[a-z].*|\W*(?:{_DIVISIONS})[A-Z]*\.? \d{{1,3}}\W*', re.S)
+_HEADING_WORD = re.compile(rf'\W*(?:(?:{_DIVISIONS})[A-Z]{{0,6}}\.? (?:[IVXLC]+|\d{{1,3}})|FINIS|THE END|[IVXLC]+\.)\b')
 
 def edge_number(
     line: str,  # stripped
@@ -451,11 +452,27 @@ def catchwords(
             break
     return found
 
-# %% ../nbs/09_extract.ipynb #f5eab48a
+# %% ../nbs/09_extract.ipynb #d1c56861
 def _letters(line: str) -> str:
     "The letters of a line, small."
     return re.sub(r'[\W\d_]+', '', line).lower()
 
+def counted_heads(
+    lines: list[str],  # of a whole file, stripped
+    alone: list[int],  # numbers of the lines that have no line on one side
+) -> dict[int, str]:  # number of a line -> reason to drop it
+    "Lines of three words or more that return four times or more with numbers that go up by one to three, and their fellows without a number."
+    places, found = {}, {}
+    for i in alone:
+        if lines[i].count(' ') > 1 and len(key := _letters(lines[i])) > 15 and not _HEADING_WORD.match(lines[i]): places.setdefault(key, []).append(i)
+    for same in places.values():
+        numbers = [n for i in same if (n := edge_number(lines[i])) is not None]
+        steps = [0 < b - a < 4 for a, b in zip(numbers, numbers[1:])]
+        title = edge_number(lines[same[0]]) is None
+        if len(numbers) > 3 and sum(steps) >= .8 * len(steps): found.update(dict.fromkeys(same[title:], 'running head'))
+    return found
+
+# %% ../nbs/09_extract.ipynb #5c5213d2
 def page_heads(
     lines: list[str],  # of a whole file, stripped
     alone: list[int],  # numbers of the lines that have no line on one side
@@ -474,7 +491,7 @@ def page_heads(
         amid = upper and any((around[i][0].isalpha() or around[i][0] == '-') and around[i][1].islower() and not ''.join(lines[i+1:i+2]) for i in places)
         returns = n > 2 and (key.removesuffix('c') in title(places) or small > max(1, 0.25 * n) or upper and small + unended > 0.25 * n)
         if amid or returns: found.update(dict.fromkeys(places[n > 1 and _form(lines[places[0]]) != _form(lines[places[1]]):], 'running head'))
-    return found if len(found) > 1 else {}
+    return (found if len(found) > 1 else {}) | counted_heads(lines, alone)
 
 def _form(line: str) -> str:
     "A line without numbers and the white space around them."
@@ -509,9 +526,7 @@ def near_catchwords(
             if after.lower().startswith(lines[j].rstrip('-.,;:').lower()): found[j] = 'catchword'
     return found if 4 * (len(found) + sum(why == 'catchword' for why in gone.values())) >= pages else {}
 
-# %% ../nbs/09_extract.ipynb #c0cfa900
-_HEADING_WORD = re.compile(rf'\W*(?:(?:{_DIVISIONS})[A-Z]{{0,6}}\.? (?:[IVXLC]+|\d{{1,3}})|FINIS|THE END|[IVXLC]+\.)\b')
-
+# %% ../nbs/09_extract.ipynb #6a24d561
 def equal_pages(
     lines: list[str],  # of a whole file, stripped
     gone: dict[int, str],  # lines that are known to be the page's
