@@ -217,6 +217,14 @@ def test_the_finder_on_sentences_by_other_hands():
     assert short.precision.value >= .95 and short.recall.value < .5
 
 
+def test_the_finder_on_sentences_written_since():
+    "Judged once, as it was: 117 of 151 found, none falsely. Whoever adds their words to the lists needs other sentences to judge by."
+    sentences, bad = read_labelled(ROOT/'tests'/'labelled2.jsonl')
+    judged = judge_finder(sentences)
+    assert (len(sentences), bad, sum(bool(s.late) for s in sentences)) == (300, [], 151)
+    assert judged.precision.value >= .95 and judged.recall.value >= .75
+
+
 def test_every_list_of_the_finder_is_needed(monkeypatch):
     sentences, _ = read_labelled(ROOT/'tests'/'labelled.jsonl')
     forged = [(1600, 'The basically good man.', 'measured'), (1600, 'He owed it to the Bank of England.', 'institution'), (1600, 'The velocipede.', 'list'),
