@@ -126,7 +126,7 @@ def _train_here(run, steps, env):
     except BaseException: traceback.print_exc()
     finally: os._exit(code)
 
-# %% ../nbs/06b_faults.ipynb #a0e9cbaf
+# %% ../nbs/06b_faults.ipynb #0c65ca67
 def soak_round(
     run: Path,          # a new folder
     start: Callable,    # (seconds until it is killed, signal) → what `run_and_kill` gives
@@ -135,15 +135,16 @@ def soak_round(
     end: float,         # by `time.monotonic`: after that, no more kills
 ) -> list[tuple]:       # (signal, seconds, exit code, what the run did) of each kill
     "Kill one run at random moments until it has finished; raises `CheckpointError` where it fails."
-    kills, before = [], []
+    kills, before, more = [], [], 1.  # how much longer a start may live: a machine that is busy may need longer than all the run did before
     while True:
         kind = signal.SIGTERM if draw.random() < .25 else signal.SIGKILL
-        after = draw.uniform(.1, longest_s * draw.choice((.3, 1.))) if time.monotonic() < end else 600.
+        after = draw.uniform(.1, more * longest_s * draw.choice((.3, 1.))) if time.monotonic() < end else 600.
         code, killed, said = start(after, kind)
         if not killed and code == 0: return kills
         orderly = code in (0, 3, -signal.SIGTERM) or code == 1 and 'stopped' in said
         if not killed or kind == signal.SIGTERM and not orderly: raise CheckpointError(f'{run} ended with exit code {code} after {len(kills)} kills: {said}')
         heard, before = before, [(p['pid'], p['phase']) for p in pulses(run)[:1]]
+        more = min(8., 1.2 * more) if before == heard else 1.
         kills.append((kind.name, after, code, 'starting' if before == heard else before[0][1]))
 
 # %% ../nbs/06b_faults.ipynb #a3ee25aa
