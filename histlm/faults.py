@@ -204,23 +204,35 @@ def soak(
     if folder is None: shutil.rmtree(home)
     return kills
 
-# %% ../nbs/06b_faults.ipynb #7890d157
+# %% ../nbs/06b_faults.ipynb #2e199876
+def _checked_ranks(p, a):
+    "The numbers of processes that were asked for; what cannot be done ends the program with the limit."
+    ranks = [int(n) for n in a.ranks.split(',') if n.strip().isdecimal()]
+    if not a.minutes > 0 or a.steps < 1: p.error(f'--minutes {a.minutes:g} --steps {a.steps}: both must be above 0; 20 minutes of 30 steps are usual')
+    if ','.join(map(str, ranks)) != a.ranks.replace(' ', '') or min(ranks) < 1: p.error(f'--ranks {a.ranks!r} are not numbers of processes; give one or more, such as 1,2')
+    return ranks
+
+# %% ../nbs/06b_faults.ipynb #d5e397c9
 def main(
     argv: list[str] | None = None,  # None: the command line
 ) -> int:                           # exit code: 0 all runs equal, 1 not
     "`scripts/soak --minutes M`: kill and resume real runs at random moments."
     p = argparse.ArgumentParser('scripts/soak', description='Kill small real training runs at random moments, resume them, and compare their weights with an undisturbed run, to the bit.',
-                                epilog='exit codes: 0 every run came out equal; 1 one did not, and it is kept; 2 wrong arguments')
+                                epilog='exit codes: 0 every run came out equal; 1 one did not, and it is kept, or nothing was killed; 2 wrong arguments')
     p.add_argument('--minutes', type=float, default=20., help='for how long (default: %(default)s)')
     p.add_argument('--steps', type=int, default=30, help='steps of a run (default: %(default)s)')
     p.add_argument('--ranks', default='1,2', help='numbers of processes, taken in turn (default: %(default)s)')
     p.add_argument('--seed', type=int, default=None, help='of the moments (default: the time, printed)')
     a = p.parse_args(argv)
+    ranks = _checked_ranks(p, a)
     seed = int(time.time()) if a.seed is None else a.seed
     print(f'seed {seed}', flush=True)
-    try: found = soak(a.minutes, a.steps, [int(n) for n in a.ranks.split(',')], seed)
+    try: found = soak(a.minutes, a.steps, ranks, seed)
     except HistlmError as e:
         print(f'\nscripts/soak: failed: {e}', file=sys.stderr)
+        return 1
+    if not found:
+        print(f'\nscripts/soak: nothing was shown: no kill fell into {a.minutes:g} minutes; give it more', file=sys.stderr)
         return 1
     for what, part in (('signal', 0), ('moment', 3)):
         counts = Counter(k[part] for k in found)
